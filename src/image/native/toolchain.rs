@@ -1,0 +1,185 @@
+//! Which compiler builds, and for which of the two static Linux targets.
+
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use super::BuildError;
+use super::environment;
+
+/// The machine that builds.
+pub struct Host {
+    os: &'static str,
+    architecture: &'static str,
+}
+
+impl Host {
+    pub fn current() -> Self {
+        Self {
+            os: std::env::consts::OS,
+            architecture: std::env::consts::ARCH,
+        }
+    }
+
+    pub fn check(&self) -> Result<(), BuildError> {
+        if (self.os, self.architecture) == ("linux", "x86_64") {
+            return Ok(());
+        }
+        Err(BuildError::Host {
+            os: self.os.to_owned(),
+            architecture: self.architecture.to_owned(),
+        })
+    }
+}
+
+/// The Rust toolchain that the checkout asks for.
+pub struct Toolchain {
+    /// Where its libraries are.
+    pub sysroot: PathBuf,
+    /// The compiler's own commit, as its standard library's paths name it.
+    pub compiler_commit: String,
+    /// What to compile for.
+    pub target: Target,
+}
+
+impl Toolchain {
+    /// Asks `rustc` in `checkout`, so that the checkout's rust-toolchain.toml counts.
+    pub async fn find(checkout: &Path) -> Result<Self, BuildError> {
+        let sysroot = PathBuf::from(rustc(checkout, &["--print", "sysroot"]).await?.trim());
+        let version = rustc(checkout, &["--version", "--verbose"]).await?;
+        Ok(Self {
+            target: Target::choose(&sysroot, std::env::var_os("PATH").as_deref()),
+            compiler_commit: compiler_commit(&version).to_owned(),
+            sysroot,
+        })
+    }
+}
+
+async fn rustc(checkout: &Path, arguments: &[&str]) -> Result<String, BuildError> {
+    let mut command = Command::new("rustc");
+    environment::scrub(&mut command);
+    let command = command
+        .args(arguments)
+        .current_dir(checkout)
+        .kill_on_drop(true);
+    let failed = |message: String| BuildError::Toolchain {
+        command: format!("rustc {}", arguments.join(" ")),
+        message,
+    };
+    let output = command.output().await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => BuildError::ToolchainMissing { program: "rustc" },
+        _ => failed(error.to_string()),
+    })?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(failed(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ))
+    }
+}
+
+fn compiler_commit(version: &str) -> &str {
+    version
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "))
+        .unwrap_or("unknown")
+}
+
+/// A target that gives static binaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The usual target, with the C library linked in.
+    Gnu,
+    /// Static by nature, but has to be installed.
+    Musl,
+}
+
+impl Target {
+    /// Prefers musl where both halves of it are installed: the Rust target, and the C
+    /// compiler that dependencies with C code need for it.
+    fn choose(sysroot: &Path, search_path: Option<&std::ffi::OsStr>) -> Self {
+        let libraries = sysroot
+            .join("lib/rustlib")
+            .join(Self::Musl.triple())
+            .join("lib");
+        let has_compiler = search_path.is_some_and(|path| {
+            std::env::split_paths(path).any(|folder| {
+                ["musl-gcc", "x86_64-linux-musl-gcc"]
+                    .iter()
+                    .any(|compiler| folder.join(compiler).is_file())
+            })
+        });
+        if libraries.is_dir() && has_compiler {
+            Self::Musl
+        } else {
+            Self::Gnu
+        }
+    }
+
+    /// The target's name for cargo.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::Gnu => "x86_64-unknown-linux-gnu",
+            Self::Musl => "x86_64-unknown-linux-musl",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_linux_on_x86_64_builds() {
+        assert!(
+            Host {
+                os: "linux",
+                architecture: "x86_64"
+            }
+            .check()
+            .is_ok()
+        );
+        for (os, architecture) in [
+            ("linux", "aarch64"),
+            ("macos", "x86_64"),
+            ("macos", "aarch64"),
+        ] {
+            let error = Host { os, architecture }.check().unwrap_err().to_string();
+            assert!(error.contains(&format!("{os}/{architecture}")), "{error}");
+            assert!(error.contains("--builder docker"), "{error}");
+        }
+    }
+
+    #[test]
+    fn musl_is_taken_only_when_it_can_compile_c_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let with_target = folder.path().join("with");
+        let without_target = folder.path().join("without");
+        let bin = folder.path().join("bin");
+        std::fs::create_dir_all(with_target.join("lib/rustlib/x86_64-unknown-linux-musl/lib"))
+            .unwrap();
+        std::fs::create_dir_all(&without_target).unwrap();
+        std::fs::create_dir_all(&bin).unwrap();
+        std::fs::write(bin.join("musl-gcc"), "").unwrap();
+        for (sysroot, path, expected) in [
+            (&with_target, Some(bin.as_os_str()), Target::Musl),
+            (&with_target, None, Target::Gnu),
+            (&with_target, Some(folder.path().as_os_str()), Target::Gnu),
+            (&without_target, Some(bin.as_os_str()), Target::Gnu),
+        ] {
+            assert_eq!(
+                Target::choose(sysroot, path),
+                expected,
+                "{sysroot:?} {path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn reads_the_compilers_commit() {
+        let version = "rustc 1.95.0\nbinary: rustc\ncommit-hash: 59807616e\nhost: x\n";
+        assert_eq!(compiler_commit(version), "59807616e");
+        assert_eq!(compiler_commit("rustc 1.95.0"), "unknown");
+    }
+}

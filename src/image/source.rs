@@ -1,0 +1,385 @@
+//! The checkout that an image is built from: which commit, which version, changed or not.
+//!
+//! Everything is asked of the `git` program, so that the user's own configuration of
+//! repositories, worktrees and safe folders holds.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use url::Url;
+
+use super::digest::Digest;
+use super::reference::Tag;
+
+/// The crate that becomes the image's only binary.
+pub const SERVER_PACKAGE: &str = "quilt-mcp-server";
+
+/// Where the server's manifest is in the checkout; it tells this workspace from any other.
+const SERVER_MANIFEST: &str = "server/Cargo.toml";
+
+/// What decides the image's content: a new file elsewhere cannot change it.
+const BUILD_INPUTS: [&str; 6] = [
+    "server",
+    ".cargo",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain",
+    "rust-toolchain.toml",
+];
+
+/// Digits of the commit in a tag. Fixed, because git's own abbreviation grows with the
+/// clone, and two clones of one commit must give one tag.
+const SHORT_COMMIT: usize = 7;
+
+/// A git checkout of this workspace at one commit.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checkout {
+    /// The checkout's top folder.
+    pub root: PathBuf,
+    /// The commit's full id.
+    pub commit: String,
+    /// When the commit was made (the committer's date).
+    pub committed_at: Timestamp,
+    /// Paths that differ from the commit: changed tracked files, and new files that the build may read.
+    pub changes: Vec<String>,
+    /// Version of the server, from its Cargo.toml.
+    pub version: String,
+    /// Where the project says its source is (`package.repository`); part of the image.
+    pub repository: Option<String>,
+    /// Address of the remote `origin`, without credentials; not part of the image, because
+    /// it differs between two clones of one commit.
+    pub origin: Option<String>,
+}
+
+impl Checkout {
+    /// Finds the checkout that holds `directory`.
+    ///
+    /// # Errors
+    /// When git is missing or fails, when `directory` is in no git repository, when there is
+    /// no commit yet, and when the repository is not this workspace.
+    pub fn discover(directory: &Path) -> Result<Self, SourceError> {
+        let root = find_root(directory)?;
+        let manifest = ServerManifest::read(&root)?;
+        let (commit, committed_at) = head_commit(&root)?;
+        Ok(Self {
+            changes: changes(&root)?,
+            origin: origin(&root),
+            version: manifest.version,
+            repository: manifest.repository,
+            root,
+            commit,
+            committed_at,
+        })
+    }
+
+    /// Whether the files differ from the commit.
+    pub fn is_dirty(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The first seven digits of the commit.
+    pub fn short_commit(&self) -> &str {
+        &self.commit[..SHORT_COMMIT.min(self.commit.len())]
+    }
+
+    /// What the image says it was built from: the commit, with `-dirty` when the files
+    /// differ from it, so that nobody takes the image for that commit's.
+    pub fn revision(&self) -> String {
+        if self.is_dirty() {
+            format!("{}-dirty", self.commit)
+        } else {
+            self.commit.clone()
+        }
+    }
+
+    /// The tag for an image of the unchanged commit, `1.4.0-3f2a9c1`; `None` when the tree
+    /// is dirty, because then the tag needs the image's digest ([`Checkout::tag`]).
+    pub fn clean_tag(&self) -> Option<Tag> {
+        (!self.is_dirty()).then(|| self.tag_with(""))
+    }
+
+    /// The tag for an image built from this checkout: that of the commit, and for a dirty
+    /// tree with `-dirty-` and the digest's first 12 digits, so that tags stay immutable.
+    pub fn tag(&self, digest: &Digest) -> Tag {
+        self.clean_tag()
+            .unwrap_or_else(|| self.tag_with(&format!("-dirty-{}", digest.short())))
+    }
+
+    fn tag_with(&self, suffix: &str) -> Tag {
+        // `+` may stand in a version but not in a tag; `_` is what Helm and others put there.
+        let version = self.version.replace('+', "_");
+        format!("{version}-{}{suffix}", self.short_commit())
+            .parse()
+            .expect(
+                "a version, a commit and a digest make a tag: checked when the manifest was read",
+            )
+    }
+}
+
+/// Why a folder is not a checkout that we can build from.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is no `git` program.
+    #[error("git was not found on the PATH: install git and run the command again")]
+    GitMissing,
+    /// The folder is in no git repository.
+    #[error(
+        "{0} is not in a git repository: run the command in a clone of quilt-mcp-deploy, because an image is named after its commit"
+    )]
+    NotARepository(PathBuf),
+    /// The repository has no commit.
+    #[error(
+        "the git repository {0} has no commit yet: commit first, because an image is named after its commit"
+    )]
+    NoCommit(PathBuf),
+    /// The repository is not this workspace.
+    #[error("the git repository {root} is not a checkout of quilt-mcp-deploy: {reason}")]
+    NotThisWorkspace {
+        /// The repository's top folder.
+        root: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// Another failure of git.
+    #[error("`git {arguments}` failed in {directory}: {message}")]
+    Git {
+        /// What git was asked.
+        arguments: String,
+        /// Where.
+        directory: PathBuf,
+        /// What git said, or why it could not be started.
+        message: String,
+    },
+}
+
+fn find_root(directory: &Path) -> Result<PathBuf, SourceError> {
+    match git(directory, &["rev-parse", "--show-toplevel"]) {
+        Ok(root) => Ok(PathBuf::from(root.trim_end_matches('\n'))),
+        Err(SourceError::Git { message, .. }) if message.contains("not a git repository") => {
+            Err(SourceError::NotARepository(directory.to_owned()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn head_commit(root: &Path) -> Result<(String, Timestamp), SourceError> {
+    if git(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() {
+        return Err(SourceError::NoCommit(root.to_owned()));
+    }
+    let arguments = [
+        "show",
+        "--no-patch",
+        "--no-show-signature",
+        "--format=%H %ct",
+        "HEAD",
+    ];
+    let answer = git(root, &arguments)?;
+    let parsed = answer.trim().split_once(' ').and_then(|(commit, seconds)| {
+        let committed_at = Timestamp::from_second(seconds.parse().ok()?).ok()?;
+        Some((commit.to_owned(), committed_at))
+    });
+    parsed.ok_or_else(|| SourceError::Git {
+        arguments: arguments.join(" "),
+        directory: root.to_owned(),
+        message: format!("its answer `{}` is not a commit and a time", answer.trim()),
+    })
+}
+
+fn changes(root: &Path) -> Result<Vec<String>, SourceError> {
+    let mut new_files = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
+    new_files.extend(BUILD_INPUTS);
+    let tracked = git(
+        root,
+        &["diff", "--name-only", "--no-ext-diff", "-z", "HEAD"],
+    )?;
+    let untracked = git(root, &new_files)?;
+    Ok(tracked
+        .split('\0')
+        .chain(untracked.split('\0'))
+        .filter(|path| !path.is_empty())
+        .map(str::to_owned)
+        .collect())
+}
+
+fn origin(root: &Path) -> Option<String> {
+    let address = git(root, &["config", "--get", "remote.origin.url"]).ok()?;
+    Some(without_credentials(address.trim()))
+}
+
+/// An address with its user and password removed; text that is no URL is a path or the
+/// `host:path` form of ssh, which carries a user name at most.
+fn without_credentials(address: &str) -> String {
+    match Url::parse(address) {
+        Ok(mut url) if url.has_host() => {
+            // Both fail only for URLs without a host.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.set_fragment(None);
+            url.into()
+        }
+        _ => match address.split_once('@') {
+            Some((_, rest)) => rest.to_owned(),
+            None => address.to_owned(),
+        },
+    }
+}
+
+fn git(directory: &Path, arguments: &[&str]) -> Result<String, SourceError> {
+    let failed = |message: String| SourceError::Git {
+        arguments: arguments.join(" "),
+        directory: directory.to_owned(),
+        message,
+    };
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(arguments)
+        // Inside a git hook these name the hook's repository, whatever folder we ask about.
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
+        .env_remove("GIT_PREFIX")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("LC_ALL", "C")
+        .output()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => SourceError::GitMissing,
+            _ => failed(error.to_string()),
+        })?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(failed(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ))
+    }
+}
+
+/// What the image needs to know of the server's Cargo.toml.
+struct ServerManifest {
+    version: String,
+    repository: Option<String>,
+}
+
+impl ServerManifest {
+    fn read(root: &Path) -> Result<Self, SourceError> {
+        let refused = |reason: String| SourceError::NotThisWorkspace {
+            root: root.to_owned(),
+            reason,
+        };
+        let manifest = read_toml(&root.join(SERVER_MANIFEST))
+            .map_err(|error| refused(format!("{SERVER_MANIFEST}: {error}")))?;
+        let workspace = read_toml(&root.join("Cargo.toml"))
+            .map_err(|error| refused(format!("Cargo.toml: {error}")))?;
+        let name = manifest_field(&manifest, &workspace, "name");
+        if name.as_deref() != Some(SERVER_PACKAGE) {
+            return Err(refused(format!(
+                "{SERVER_MANIFEST} is not the package {SERVER_PACKAGE}"
+            )));
+        }
+        let version = manifest_field(&manifest, &workspace, "version")
+            .filter(|version| is_version(version))
+            .ok_or_else(|| refused(format!("{SERVER_MANIFEST} has no usable version")))?;
+        Ok(Self {
+            version,
+            repository: manifest_field(&manifest, &workspace, "repository"),
+        })
+    }
+}
+
+fn read_toml(path: &Path) -> Result<toml::Table, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    text.parse()
+        .map_err(|error: toml::de::Error| error.message().to_owned())
+}
+
+/// A field of `[package]`, or of the workspace where it says `field.workspace = true`.
+fn manifest_field(manifest: &toml::Table, workspace: &toml::Table, field: &str) -> Option<String> {
+    let own = manifest.get("package")?.get(field)?;
+    let inherits = own.get("workspace").and_then(toml::Value::as_bool) == Some(true);
+    let value = if inherits {
+        workspace.get("workspace")?.get("package")?.get(field)?
+    } else {
+        own
+    };
+    value.as_str().map(str::to_owned)
+}
+
+/// Whether the text can be the first part of a tag: digits first, nothing that a tag cannot hold,
+/// and room for the rest of the tag.
+fn is_version(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_ascii_digit())
+        && text.len() <= 64
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkout(version: &str, changes: &[&str]) -> Checkout {
+        Checkout {
+            root: PathBuf::from("/x"),
+            commit: "3f2a9c1b7d5e4f60718293a4b5c6d7e8f9012345".into(),
+            committed_at: Timestamp::UNIX_EPOCH,
+            changes: changes.iter().map(|&path| path.to_owned()).collect(),
+            version: version.into(),
+            repository: None,
+            origin: None,
+        }
+    }
+
+    #[test]
+    fn tags_say_version_and_commit() {
+        let digest = Digest::of(b"x");
+        let clean = checkout("1.4.0", &[]);
+        assert_eq!(clean.clean_tag().unwrap().as_str(), "1.4.0-3f2a9c1");
+        assert_eq!(clean.tag(&digest).as_str(), "1.4.0-3f2a9c1");
+        assert_eq!(clean.revision(), clean.commit);
+
+        let dirty = checkout("1.4.0-rc.1+exp", &["server/src/main.rs"]);
+        assert_eq!(dirty.clean_tag(), None);
+        assert_eq!(
+            dirty.tag(&digest).as_str(),
+            format!("1.4.0-rc.1_exp-3f2a9c1-dirty-{}", digest.short())
+        );
+        assert_eq!(dirty.revision(), format!("{}-dirty", dirty.commit));
+    }
+
+    #[test]
+    fn addresses_lose_their_credentials() {
+        for (address, expected) in [
+            ("https://github.com/a/b.git", "https://github.com/a/b.git"),
+            (
+                "https://user:t0ken@github.com/a/b.git",
+                "https://github.com/a/b.git",
+            ),
+            ("https://t0ken@github.com/a/b", "https://github.com/a/b"),
+            ("https://host/a?private_token=t0ken", "https://host/a"),
+            ("ssh://git@github.com/a/b", "ssh://github.com/a/b"),
+            ("git@github.com:a/b.git", "github.com:a/b.git"),
+            ("/srv/git/b.git", "/srv/git/b.git"),
+        ] {
+            assert_eq!(without_credentials(address), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn versions_that_fit_no_tag_are_refused() {
+        for (version, usable) in [
+            ("0.1.0", true),
+            ("1.0.0-rc.1+5", true),
+            ("", false),
+            ("v1", false),
+            ("1.0/2", false),
+            (&"1".repeat(65), false),
+        ] {
+            assert_eq!(is_version(version), usable, "{version}");
+        }
+    }
+}
