@@ -1,0 +1,358 @@
+//! AWS clients for one environment: credentials, endpoint, retry policy, the
+//! account guard, and what an AWS error means to an operator.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::config::Environment;
+
+/// Longest time that one AWS call may take, with its retries.
+const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest time that one attempt of an AWS call may take.
+const ATTEMPT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The AWS clients of one environment.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// Elastic Container Service.
+    pub ecs: aws_sdk_ecs::Client,
+    /// Elastic Container Registry (its API; the registry itself speaks OCI).
+    pub ecr: aws_sdk_ecr::Client,
+    /// Elastic Load Balancing v2.
+    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    sts: aws_sdk_sts::Client,
+}
+
+/// Who the credentials belong to, as STS says.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The 12-digit account id.
+    pub account_id: String,
+    /// The ARN of the user or assumed role.
+    pub arn: String,
+}
+
+impl Clients {
+    /// Clients for `environment`; makes no call.
+    pub async fn connect(environment: &Environment) -> Self {
+        let config = sdk_config(environment).await;
+        Self {
+            ecs: aws_sdk_ecs::Client::new(&config),
+            ecr: aws_sdk_ecr::Client::new(&config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+        }
+    }
+
+    /// Refuses to go on unless the credentials belong to the environment's account.
+    ///
+    /// # Errors
+    /// [`GuardError::WrongAccount`] when they belong to another one, and
+    /// [`GuardError::Aws`] when STS cannot tell (no credentials, expired ones, no network).
+    pub async fn guard_account(&self, environment: &Environment) -> Result<Caller, GuardError> {
+        let identity = self
+            .sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| AwsError::new("sts:GetCallerIdentity", &environment.name, &error))?;
+        let caller = Caller {
+            account_id: identity.account.unwrap_or_default(),
+            arn: identity.arn.unwrap_or_default(),
+        };
+        if caller.account_id == environment.account_id {
+            Ok(caller)
+        } else {
+            Err(GuardError::WrongAccount {
+                environment: environment.name.clone(),
+                expected: environment.account_id.clone(),
+                actual: caller.account_id,
+                caller: caller.arn,
+            })
+        }
+    }
+}
+
+/// Why a command may not touch an environment's account.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The credentials are good, but for another account.
+    #[error(
+        "environment {environment} is in account {expected}, but the credentials are for account {actual} ({caller})"
+    )]
+    WrongAccount {
+        /// The environment's name.
+        environment: String,
+        /// The account that the configuration names.
+        expected: String,
+        /// The account that STS names.
+        actual: String,
+        /// The caller's ARN.
+        caller: String,
+    },
+    /// STS did not say who the caller is.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+async fn sdk_config(environment: &Environment) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(environment.region.clone()))
+        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(CALL_DEADLINE)
+                .operation_attempt_timeout(ATTEMPT_DEADLINE)
+                .build(),
+        );
+    if let Some(profile) = &environment.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(endpoint) = &environment.endpoint_url {
+        loader = loader.endpoint_url(endpoint.as_str());
+    }
+    if environment.is_local() {
+        // The local environment checks that a caller signs, not who signs: no real key is ever sent to it.
+        loader = loader.credentials_provider(Credentials::from_keys("local", "local", None));
+    }
+    loader.load().await
+}
+
+/// What kind of trouble an AWS call met, as far as it changes what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AwsErrorKind {
+    /// No credentials could be found.
+    CredentialsMissing,
+    /// The credentials are expired or not valid.
+    CredentialsRefused,
+    /// The caller may not do this.
+    AccessDenied,
+    /// AWS asked to slow down, also after our retries.
+    Throttled,
+    /// The call may not have reached AWS, or its answer was lost.
+    Unreachable,
+    /// AWS failed (5xx).
+    Server,
+    /// AWS refused the request.
+    Refused,
+}
+
+/// A failed AWS call: which, on what, and what AWS said.
+#[derive(Debug, Clone)]
+pub struct AwsError {
+    /// The IAM action, for example `ecs:DescribeServices`.
+    pub action: &'static str,
+    /// What it was about.
+    pub resource: String,
+    /// What kind of trouble it is.
+    pub kind: AwsErrorKind,
+    /// AWS's error code, when AWS answered.
+    pub code: Option<String>,
+    /// AWS's message, or what went wrong on the way.
+    pub message: String,
+    /// AWS's request id, when AWS answered.
+    pub request_id: Option<String>,
+}
+
+impl AwsError {
+    /// Reads an SDK error; `action` is the IAM action's name.
+    pub fn new<E>(
+        action: &'static str,
+        resource: impl Into<String>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let request_id = error
+            .raw_response()
+            .and_then(|response| response.headers().get("x-amzn-requestid"))
+            .map(str::to_owned);
+        let message = match (error.message(), &code) {
+            (Some(message), _) => message.to_owned(),
+            (None, Some(code)) => code.clone(),
+            (None, None) => root_causes(error),
+        };
+        Self {
+            action,
+            resource: resource.into(),
+            kind: kind_of(error, code.as_deref(), &message),
+            code,
+            message,
+            request_id,
+        }
+    }
+
+    /// What the operator can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self.kind {
+            AwsErrorKind::CredentialsMissing => {
+                "set AWS_PROFILE or the environment's profile key, or sign in with `aws sso login`; `aws sts get-caller-identity` shows whether it worked".to_owned()
+            }
+            AwsErrorKind::CredentialsRefused => {
+                "sign in again (`aws sso login`, or renew the session's keys), then run the same command".to_owned()
+            }
+            AwsErrorKind::AccessDenied => {
+                format!("the caller needs the IAM action {} on this resource", self.action)
+            }
+            AwsErrorKind::Throttled => "AWS throttles this account's calls: wait a minute and run the same command".to_owned(),
+            AwsErrorKind::Unreachable => {
+                "check the network, the proxy settings and the region or endpoint, then run the same command".to_owned()
+            }
+            AwsErrorKind::Server | AwsErrorKind::Refused => return None,
+        };
+        Some(hint)
+    }
+
+    /// Whether the trouble is with the credentials themselves.
+    pub fn is_credentials(&self) -> bool {
+        matches!(
+            self.kind,
+            AwsErrorKind::CredentialsMissing | AwsErrorKind::CredentialsRefused
+        )
+    }
+
+    /// Whether AWS may have carried out the call although we have no good answer.
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self.kind, AwsErrorKind::Unreachable | AwsErrorKind::Server)
+    }
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {} failed: ", self.action, self.resource)?;
+        if let Some(code) = &self.code
+            && *code != self.message
+        {
+            write!(f, "{code}: ")?;
+        }
+        f.write_str(&self.message)?;
+        match &self.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for AwsError {}
+
+fn kind_of<E>(
+    error: &SdkError<E, HttpResponse>,
+    code: Option<&str>,
+    message: &str,
+) -> AwsErrorKind {
+    match code.map(|code| code.trim_end_matches("Exception")) {
+        Some(
+            "ExpiredToken"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClient"
+            | "InvalidSignature"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignature"
+            | "MissingAuthenticationToken"
+            | "RequestExpired"
+            | "AuthFailure",
+        ) => AwsErrorKind::CredentialsRefused,
+        Some("AccessDenied" | "UnauthorizedOperation" | "UnauthorizedAccess") => {
+            AwsErrorKind::AccessDenied
+        }
+        Some(
+            "Throttling"
+            | "ThrottledException"
+            | "Throttled"
+            | "TooManyRequests"
+            | "RequestLimitExceeded"
+            | "SlowDown",
+        ) => AwsErrorKind::Throttled,
+        _ if credentials_not_loaded(message) => AwsErrorKind::CredentialsMissing,
+        _ => match error {
+            SdkError::ServiceError(service) if service.raw().status().as_u16() >= 500 => {
+                AwsErrorKind::Server
+            }
+            SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) => AwsErrorKind::Refused,
+            _ => AwsErrorKind::Unreachable,
+        },
+    }
+}
+
+/// The SDK has no typed error for credentials that no provider could give or refresh.
+fn credentials_not_loaded(message: &str) -> bool {
+    [
+        "no providers in chain provided credentials",
+        "credentials provider",
+        "failed to load credentials",
+        "SSO token",
+        "sso",
+    ]
+    .iter()
+    .any(|sign| message.contains(sign))
+}
+
+/// An error and its causes in one line, each said once.
+pub fn root_causes(error: &dyn std::error::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !said.iter().any(|earlier| earlier.contains(&text)) {
+            said.push(text);
+        }
+        next = error.source();
+    }
+    said.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: AwsErrorKind) -> AwsError {
+        AwsError {
+            action: "ecs:UpdateService",
+            resource: "service a".into(),
+            kind,
+            code: Some("AccessDeniedException".into()),
+            message: "not authorised".into(),
+            request_id: Some("1-2".into()),
+        }
+    }
+
+    #[test]
+    fn says_action_resource_code_message_and_request() {
+        assert_eq!(
+            error(AwsErrorKind::AccessDenied).to_string(),
+            "ecs:UpdateService on service a failed: AccessDeniedException: not authorised (request 1-2)"
+        );
+    }
+
+    #[test]
+    fn names_the_missing_action() {
+        let hint = error(AwsErrorKind::AccessDenied).hint().unwrap();
+        assert!(hint.contains("ecs:UpdateService"), "{hint}");
+    }
+
+    #[test]
+    fn only_lost_answers_are_ambiguous() {
+        for (kind, ambiguous) in [
+            (AwsErrorKind::Unreachable, true),
+            (AwsErrorKind::Server, true),
+            (AwsErrorKind::Throttled, false),
+            (AwsErrorKind::Refused, false),
+            (AwsErrorKind::AccessDenied, false),
+        ] {
+            assert_eq!(error(kind).is_ambiguous(), ambiguous, "{kind:?}");
+        }
+    }
+}

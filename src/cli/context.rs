@@ -1,0 +1,161 @@
+//! What every command needs: the environment, its clients, and where to write.
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::{Common, Exit, Failure, Output};
+use crate::aws::Clients;
+use crate::config::{Config, Environment, LOCAL, StateFolder};
+use crate::report::{Event, HumanReporter, Reporter, Stage};
+use crate::smoke::Token;
+
+/// The variable that holds the bearer token for the smoke test.
+pub const TOKEN_VARIABLE: &str = "QUILT_MCP_TOKEN";
+/// The demo registry's public token; it opens sample data on this machine only.
+const DEMO_TOKEN: &str = "qk_local_demo";
+
+/// What every command needs.
+pub struct Context {
+    common: Common,
+    config: Config,
+    /// This machine's state folder.
+    pub state: StateFolder,
+    /// Who shows what happens.
+    pub reporter: HumanReporter,
+}
+
+impl Context {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// [`Failure`] when the configuration is wrong or the environment unknown.
+    pub fn new(common: Common) -> Result<Self, Failure> {
+        let folder = std::env::current_dir().map_err(|error| {
+            Failure::new(
+                Exit::Internal,
+                format!("the working folder cannot be read: {error}"),
+            )
+        })?;
+        let config = Config::load(common.config.as_deref(), &folder)?;
+        let context = Self {
+            reporter: HumanReporter::new(common.verbose > 0),
+            state: StateFolder::find(),
+            config,
+            common,
+        };
+        if !context.is_local() {
+            context.config.environment(&context.environment_name())?;
+        }
+        Ok(context)
+    }
+
+    /// The chosen environment's name.
+    pub fn environment_name(&self) -> String {
+        self.config.choose(self.common.env.as_deref())
+    }
+
+    /// Whether the chosen environment is the built-in one.
+    pub fn is_local(&self) -> bool {
+        self.environment_name() == LOCAL
+    }
+
+    /// The chosen environment, with what the command line changes in it.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is unknown, or is `local` and does not run.
+    pub fn environment(&self) -> Result<Environment, Failure> {
+        let mut environment = if self.is_local() {
+            Environment::local(&self.state)?
+        } else {
+            self.config.environment(&self.environment_name())?.clone()
+        };
+        if let Some(region) = &self.common.region {
+            environment.region.clone_from(region);
+        }
+        if let Some(profile) = &self.common.profile {
+            environment.profile = Some(profile.clone());
+        }
+        if let Some(endpoint) = &self.common.endpoint_url {
+            environment.endpoint_url = Some(endpoint.clone());
+        }
+        Ok(environment)
+    }
+
+    /// The chosen environment and its clients, once the credentials are seen to be for its account.
+    ///
+    /// # Errors
+    /// [`Failure`] with exit code 13 for missing, expired or foreign credentials.
+    pub async fn connect(&self) -> Result<(Environment, Clients), Failure> {
+        let environment = self.environment()?;
+        let clients = Clients::connect(&environment).await;
+        clients.guard_account(&environment).await?;
+        Ok((environment, clients))
+    }
+
+    /// The bearer token for the smoke test, where there is one.
+    pub fn token(&self) -> Option<Token> {
+        match std::env::var(TOKEN_VARIABLE) {
+            Ok(token) if !token.is_empty() => Some(Token::new(token)),
+            _ if self.is_local() => Some(Token::new(DEMO_TOKEN)),
+            _ => None,
+        }
+    }
+
+    /// Announces a stage, for [`RunningStage::finish`] to end.
+    pub fn stage(&self, stage: Stage) -> RunningStage<'_> {
+        self.reporter.event(Event::StageStarted { stage });
+        RunningStage {
+            stage,
+            began: Instant::now(),
+            reporter: &self.reporter,
+        }
+    }
+
+    /// Writes a result to stdout.
+    ///
+    /// # Errors
+    /// [`Failure`] when stdout is closed or full.
+    pub fn print<T: Serialize + Display>(&self, result: &T) -> Result<(), Failure> {
+        use std::io::Write;
+        let text = match self.common.output {
+            Output::Text => result.to_string(),
+            Output::Json => serde_json::to_string_pretty(result).map_err(|error| {
+                Failure::new(
+                    Exit::Internal,
+                    format!("the result cannot be written as JSON: {error}"),
+                )
+            })?,
+        };
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{}", text.trim_end())
+            .and_then(|()| stdout.flush())
+            .map_err(|error| {
+                Failure::new(
+                    Exit::Internal,
+                    format!("the result cannot be written to stdout: {error}"),
+                )
+            })
+    }
+}
+
+/// A stage under way.
+pub struct RunningStage<'a> {
+    stage: Stage,
+    began: Instant,
+    reporter: &'a HumanReporter,
+}
+
+impl RunningStage<'_> {
+    /// The stage ended well; answers how long it took.
+    pub fn finish(self, outcome: impl Into<String>) -> Duration {
+        let elapsed = self.began.elapsed();
+        self.reporter.event(Event::StageFinished {
+            stage: self.stage,
+            elapsed,
+            outcome: outcome.into(),
+        });
+        elapsed
+    }
+}

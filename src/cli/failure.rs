@@ -1,0 +1,257 @@
+//! Errors as an operator meets them: what happened, what to do next, and the exit code.
+
+use std::process::ExitCode;
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use serde_json::json;
+
+use super::Output;
+use crate::aws::{AwsError, GuardError};
+use crate::config::{ConfigError, LocalEnvironmentError, LockError};
+use crate::image::BuildError;
+use crate::image::LayoutError;
+use crate::image::SourceError;
+use crate::image::check::CheckError;
+use crate::registry::{EcrError, PushError};
+use crate::release::ReleaseError;
+use crate::rollout::RolloutError;
+use crate::rollout::preflight::PreflightError;
+use crate::smoke::SmokeError;
+use crate::status::StatusError;
+
+/// Exit codes: an interface, described in docs/output.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// A fault of this program or this machine.
+    Internal = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// Something was not right beforehand; nothing was changed.
+    Preflight = 4,
+    /// The image was not built.
+    Build = 5,
+    /// The image was not published.
+    Publish = 6,
+    /// The release failed and was not rolled back.
+    RolloutFailed = 7,
+    /// The release failed and the service returned to what it ran before.
+    RolledBack = 8,
+    /// Somebody else's deployment took the release's place.
+    Superseded = 9,
+    /// Time ran out, or the answer is not known.
+    Unknown = 10,
+    /// Another deployment is under way.
+    InFlight = 11,
+    /// The endpoint does not answer as an MCP server should.
+    Smoke = 12,
+    /// No or wrong credentials, or another account.
+    Credentials = 13,
+    /// Ctrl-C.
+    Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended without its result.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    message: String,
+    /// The place in a file, drawn.
+    excerpt: Option<String>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with this exit code and message.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            excerpt: None,
+            hint: None,
+        }
+    }
+
+    /// Says what to do next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// A failed AWS call in a stage whose failures end with `exit`.
+    fn aws(exit: Exit, error: &AwsError) -> Self {
+        let exit = if error.is_credentials() {
+            Exit::Credentials
+        } else {
+            exit
+        };
+        Self::new(exit, error.to_string()).maybe_hint(error.hint())
+    }
+
+    /// Shows it on stderr, and with `--output json` as an object on stdout too.
+    pub fn show(&self, output: Output) {
+        eprintln!("error: {}", self.message);
+        if let Some(excerpt) = &self.excerpt {
+            eprint!("{excerpt}");
+        }
+        if let Some(hint) = &self.hint {
+            eprintln!("  hint: {hint}");
+        }
+        if output == Output::Json {
+            let error = json!({
+                "version": 1,
+                "error": {"exit_code": self.exit as u8, "message": self.message, "hint": self.hint},
+            });
+            println!("{error:#}");
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let mut drawn = String::new();
+        let excerpt = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+            .with_width(80)
+            .render_report(&mut drawn, &error)
+            .ok()
+            .filter(|()| matches!(error, ConfigError::Invalid { .. }));
+        let hint = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        Self {
+            excerpt: excerpt.map(|()| drawn),
+            hint: if excerpt.is_some() { None } else { hint },
+            ..Self::new(Exit::Usage, error.to_string())
+        }
+    }
+}
+
+impl From<LocalEnvironmentError> for Failure {
+    fn from(error: LocalEnvironmentError) -> Self {
+        Self::new(Exit::Preflight, error.to_string())
+            .hint("`quilt-mcp-deploy local up` starts it, and `quilt-mcp-deploy deploy` does so by itself")
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held { .. } => Self::new(Exit::InFlight, error.to_string())
+                .hint("nothing was changed; wait until it ends, then run the same command again"),
+            LockError::Unwritable { .. } => Self::new(Exit::Internal, error.to_string())
+                .hint("make the folder writable and free some space, or set QUILT_MCP_STATE_DIR to another one"),
+        }
+    }
+}
+
+impl From<GuardError> for Failure {
+    fn from(error: GuardError) -> Self {
+        match &error {
+            GuardError::WrongAccount { .. } => Self::new(Exit::Credentials, error.to_string())
+                .hint("nothing was changed; choose the environment's profile, or correct account_id in quilt-mcp.toml"),
+            GuardError::Aws(aws) => Self::aws(Exit::Credentials, aws),
+        }
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Self::new(Exit::Build, error.to_string())
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Self::new(Exit::Build, error.to_string())
+    }
+}
+
+impl From<LayoutError> for Failure {
+    fn from(error: LayoutError) -> Self {
+        Self::new(Exit::Build, error.to_string())
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Self {
+        Self::new(Exit::Publish, error.to_string())
+    }
+}
+
+impl From<EcrError> for Failure {
+    fn from(error: EcrError) -> Self {
+        Self::new(Exit::Publish, error.to_string()).maybe_hint(error.hint())
+    }
+}
+
+impl From<PushError> for Failure {
+    fn from(error: PushError) -> Self {
+        Self::new(Exit::Publish, error.to_string())
+    }
+}
+
+impl From<PreflightError> for Failure {
+    fn from(error: PreflightError) -> Self {
+        let exit = match &error {
+            PreflightError::Aws(aws) => return Self::aws(Exit::Preflight, aws),
+            PreflightError::InFlight { .. } => Exit::InFlight,
+            _ => Exit::Preflight,
+        };
+        Self::new(exit, error.to_string()).maybe_hint(error.hint())
+    }
+}
+
+impl From<ReleaseError> for Failure {
+    fn from(error: ReleaseError) -> Self {
+        match &error {
+            ReleaseError::Aws(aws) => Self::aws(Exit::Preflight, aws),
+            ReleaseError::Compose(_) => Self::new(Exit::Preflight, error.to_string())
+                .hint("set container in quilt-mcp.toml to the container that runs the server"),
+            ReleaseError::Answer { .. } => Self::new(Exit::Unknown, error.to_string()),
+        }
+    }
+}
+
+impl From<RolloutError> for Failure {
+    fn from(error: RolloutError) -> Self {
+        match error {
+            RolloutError::Preflight(error) => error.into(),
+            RolloutError::Release(error) => error.into(),
+            RolloutError::Update(aws) => Self::aws(Exit::RolloutFailed, &aws),
+            RolloutError::UpdateUnknown(_) | RolloutError::NoDeployment { .. } => {
+                Self::new(Exit::Unknown, error.to_string())
+                    .hint("look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the deployment if there is one")
+            }
+        }
+    }
+}
+
+impl From<SmokeError> for Failure {
+    fn from(error: SmokeError) -> Self {
+        Self::new(Exit::Smoke, error.to_string())
+            .hint("the service runs the release; look at the load balancer's rule, the server's log and the token")
+    }
+}
+
+impl From<StatusError> for Failure {
+    fn from(error: StatusError) -> Self {
+        match error {
+            StatusError::Service(error) => error.into(),
+            StatusError::Release(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `rollout`: the service on a published image, watched to a verdict.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::build::checkout;
+use super::{Context, Exit, Failure};
+use crate::aws::Clients;
+use crate::config::Environment;
+use crate::image::{Digest, Tag};
+use crate::registry::{Ecr, PublishedImage};
+use crate::release::ReleaseTags;
+use crate::report::table::last_part;
+use crate::report::{Event, Reporter, Stage};
+use crate::rollout::{Diagnosis, OnFailure, Options, Outcome, ReleaseImage, Rollout, Verdict};
+
+/// Move the service to a published image and watch it to a verdict.
+///
+/// Without --digest or --tag, the image is the one that this checkout published.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 live, 7 failed, 8 rolled back, 9 superseded, 10 not known, 11 another \
+deployment in flight, 12 smoke test failed.\n\nExample:\n  quilt-mcp-deploy rollout --env staging --on-failure leave"
+)]
+pub struct RolloutArgs {
+    /// The digest of a published image
+    #[arg(long, value_name = "SHA256", conflicts_with = "tag")]
+    digest: Option<Digest>,
+    /// The tag of a published image
+    #[arg(long, value_name = "TAG")]
+    tag: Option<Tag>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How a rollout is to be done.
+#[derive(Debug, Clone, Args)]
+pub struct How {
+    /// Update the service and end without a verdict
+    #[arg(long)]
+    pub no_wait: bool,
+    /// What to do when the release cannot succeed; else what the service's circuit breaker says
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_failure: Option<OnFailure>,
+    /// How long to wait for a verdict, in seconds; else the environment's timeout_seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+    /// How long success must hold, in seconds; else the environment's bake_seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub bake: Option<u64>,
+}
+
+/// The result of a rollout.
+#[derive(Debug, Serialize)]
+pub struct RolloutResult {
+    version: u32,
+    environment: String,
+    image: String,
+    commit: Option<String>,
+    #[serde(flatten)]
+    outcome: Outcome,
+    nothing_to_do: bool,
+    exit_code: u8,
+}
+
+impl RolloutArgs {
+    /// Rolls out.
+    ///
+    /// # Errors
+    /// [`Failure`] when it could not begin, or when the smoke test failed.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let _lock = context.state.lock(&context.environment_name())?;
+        let (environment, clients) = context.connect().await?;
+        let image = self.image(&environment, &clients).await?;
+        let (result, _) = rollout(context, &environment, &clients, &image, &self.how).await?;
+        context.print(&result)?;
+        if result.exit() == Exit::Done && result.outcome.verdict.is_some() {
+            super::smoke::smoke_stage(context, &environment).await?;
+        }
+        Ok(result.exit())
+    }
+
+    /// The published image that is meant; it must be there before anything is changed.
+    async fn image(
+        &self,
+        environment: &Environment,
+        clients: &Clients,
+    ) -> Result<ReleaseImage, Failure> {
+        let ecr = Ecr::new(&clients.ecr);
+        let name = &environment.repository;
+        let repository = ecr.repository(name).await?.ok_or_else(|| {
+            Failure::new(Exit::Preflight, format!("there is no repository {name}"))
+                .hint("publish an image first")
+        })?;
+        let mut commit = None;
+        let (wanted, found) = match (&self.digest, &self.tag) {
+            (Some(digest), _) => (digest.to_string(), ecr.image_by_digest(name, digest).await?),
+            (None, Some(tag)) => (tag.to_string(), ecr.image_by_tag(name, tag).await?),
+            (None, None) => {
+                let checkout = checkout()?;
+                let tag = checkout.clean_tag().ok_or_else(|| {
+                    Failure::new(
+                        Exit::Preflight,
+                        "this checkout has changes, so no published image is known to be its own",
+                    )
+                    .hint(
+                        "commit and publish, use `deploy`, or name an image with --tag or --digest",
+                    )
+                })?;
+                commit = Some(checkout.commit);
+                (tag.to_string(), ecr.image_by_tag(name, &tag).await?)
+            }
+        };
+        let Some(found) = found else {
+            let newest = ecr.newest_images(name, 5).await?;
+            return Err(Failure::new(
+                Exit::Preflight,
+                format!("there is no image {wanted} in repository {name}"),
+            )
+            .hint(format!("publish it first; {}", published_images(&newest))));
+        };
+        let image_tag = self
+            .tag
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| found.tags.first().cloned());
+        Ok(ReleaseImage {
+            reference: repository.uri.with_digest(&found.digest).to_string(),
+            digest: found.digest.to_string(),
+            tags: ReleaseTags { commit, image_tag },
+        })
+    }
+}
+
+fn published_images(newest: &[PublishedImage]) -> String {
+    let tags: Vec<&str> = newest
+        .iter()
+        .flat_map(|image| &image.tags)
+        .map(String::as_str)
+        .collect();
+    match tags.as_slice() {
+        [] => "the repository holds no tagged image".into(),
+        tags => format!("the newest published images are {}", tags.join(", ")),
+    }
+}
+
+/// Rolls `image` out, showing how it goes.
+pub async fn rollout(
+    context: &Context,
+    environment: &Environment,
+    clients: &Clients,
+    image: &ReleaseImage,
+    how: &How,
+) -> Result<(RolloutResult, Duration), Failure> {
+    let began = Instant::now();
+    context.reporter.event(Event::StageStarted {
+        stage: Stage::Rollout,
+    });
+    let rollout = Rollout {
+        clients,
+        environment,
+        reporter: &context.reporter,
+        options: Options {
+            on_failure: how.on_failure,
+            wait: !how.no_wait,
+            bake: Duration::from_secs(how.bake.unwrap_or(environment.bake_seconds)),
+            timeout: Duration::from_secs(how.timeout.unwrap_or(environment.timeout_seconds)),
+        },
+    };
+    let outcome = rollout.run(image).await?;
+    let elapsed = began.elapsed();
+    let result = RolloutResult {
+        version: 1,
+        environment: environment.name.clone(),
+        image: image.reference.clone(),
+        commit: image.tags.commit.clone(),
+        nothing_to_do: outcome.is_nothing_to_do(),
+        exit_code: exit_of(&outcome) as u8,
+        outcome,
+    };
+    if result.exit() == Exit::Done {
+        let message = result.headline();
+        context.reporter.event(Event::StageFinished {
+            stage: Stage::Rollout,
+            elapsed,
+            outcome: message,
+        });
+    }
+    Ok((result, elapsed))
+}
+
+fn exit_of(outcome: &Outcome) -> Exit {
+    match &outcome.verdict {
+        None | Some(Verdict::Succeeded) => Exit::Done,
+        Some(Verdict::Failed { .. }) => Exit::RolloutFailed,
+        Some(Verdict::RolledBack { .. }) => Exit::RolledBack,
+        Some(Verdict::Superseded { .. }) => Exit::Superseded,
+        Some(Verdict::Unknown { .. }) => Exit::Unknown,
+    }
+}
+
+impl RolloutResult {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        exit_of(&self.outcome)
+    }
+
+    fn headline(&self) -> String {
+        let revision = last_part(&self.outcome.revision.arn);
+        match &self.outcome.verdict {
+            None => format!(
+                "{revision} started as deployment {}; nobody waited for a verdict",
+                self.outcome.deployment
+            ),
+            Some(Verdict::Succeeded) if self.nothing_to_do => {
+                format!("nothing to do: {revision} is live")
+            }
+            Some(Verdict::Succeeded) => format!("{revision} is live"),
+            Some(verdict) => format!("{revision} {verdict}"),
+        }
+    }
+}
+
+impl fmt::Display for RolloutResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.headline())?;
+        match &self.outcome.diagnosis {
+            Some(diagnosis) => write!(f, "\n{diagnosis}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for group in &self.stopped {
+            writeln!(f, "{} task(s) stopped: {}", group.count, group.stop_code)?;
+            writeln!(f, "  reason     {}", group.reason)?;
+            if let Some(reason) = &group.container_reason {
+                writeln!(f, "  container  {reason}")?;
+            }
+            if let Some(code) = group.exit_code {
+                writeln!(f, "  exit code  {code}")?;
+            }
+            if let Some(hint) = &group.hint {
+                writeln!(f, "  hint       {hint}")?;
+            }
+            for (index, line) in group.log.iter().enumerate() {
+                writeln!(
+                    f,
+                    "  {:<10} {line}",
+                    if index == 0 { "last log" } else { "" }
+                )?;
+            }
+        }
+        for target in &self.targets {
+            writeln!(f, "target {target}")?;
+        }
+        if !self.events.is_empty() {
+            writeln!(f, "events of the service")?;
+        }
+        for event in &self.events {
+            writeln!(f, "  {event}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! `quilt-mcp.toml`: which environments there are, and the built-in one, `local`.
+
+mod file;
+mod local;
+mod state;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use url::Url;
+
+pub use file::{Config, ConfigError, FILE_NAME};
+pub use local::{LOCAL, LocalEnvironmentError};
+pub use state::{HeldLock, LockError, StateFolder};
+
+/// One place that a release can go to: an account, a repository, a service and a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Environment {
+    /// Its name, as in `--env`.
+    pub name: String,
+    /// The 12-digit AWS account id; every change is refused for another account.
+    pub account_id: String,
+    /// The AWS region.
+    pub region: String,
+    /// The profile of the shared AWS configuration, where not the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Another endpoint for every AWS API (the local environment, an emulator).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint_url: Option<Url>,
+    /// The ECR repository's name.
+    pub repository: String,
+    /// The ECS cluster's name or ARN.
+    pub cluster: String,
+    /// The ECS service's name.
+    pub service: String,
+    /// The container, in the task definition, that runs the server.
+    pub container: String,
+    /// The public URL of the MCP endpoint.
+    pub url: Url,
+    /// How many tasks the first release starts, when the service has none.
+    pub desired_count: i32,
+    /// How long success must hold before it is believed, in seconds.
+    pub bake_seconds: u64,
+    /// How long a rollout may take before the answer is "unknown", in seconds.
+    pub timeout_seconds: u64,
+    /// Tags for every revision and repository that we create.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Whether this is the built-in environment.
+    pub fn is_local(&self) -> bool {
+        self.name == LOCAL
+    }
+}

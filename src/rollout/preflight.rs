@@ -1,0 +1,219 @@
+//! What must be so before anything is changed.
+
+use aws_sdk_ecs::types::{DeploymentControllerType, Service as EcsService};
+
+use super::observation::{RolloutState, Service};
+use super::observe::service_view;
+use crate::aws::{AwsError, Clients};
+use crate::config::Environment;
+
+/// The service as it is before a rollout.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The service and its deployments.
+    pub service: Service,
+    /// The revision that the service names.
+    pub task_definition: String,
+    /// The target groups and the container port that each sends to.
+    pub target_groups: Vec<(String, i32)>,
+    /// Whether ECS rolls a failed deployment back by itself.
+    pub rolls_back: bool,
+}
+
+/// Why a rollout cannot begin; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    /// An ECS call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// There is no such service.
+    #[error("there is no service {service} in cluster {cluster}")]
+    ServiceNotFound {
+        /// The service.
+        service: String,
+        /// The cluster.
+        cluster: String,
+    },
+    /// The service is being deleted or is gone.
+    #[error("service {service} in cluster {cluster} is {status}")]
+    ServiceNotActive {
+        /// The service.
+        service: String,
+        /// The cluster.
+        cluster: String,
+        /// Its status.
+        status: String,
+    },
+    /// Deployments of this service are not ECS's.
+    #[error("service {service} is deployed by {controller}, not by ECS")]
+    ForeignController {
+        /// The service.
+        service: String,
+        /// `CODE_DEPLOY` or `EXTERNAL`.
+        controller: String,
+    },
+    /// Another deployment is under way.
+    #[error(
+        "another deployment of service {service} is under way: {deployment} to {revision}, {running} of {desired} tasks run"
+    )]
+    InFlight {
+        /// The service.
+        service: String,
+        /// The other deployment.
+        deployment: String,
+        /// Its revision.
+        revision: String,
+        /// Tasks that run.
+        running: i32,
+        /// Tasks that should.
+        desired: i32,
+    },
+}
+
+impl PreflightError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Aws(error) => error.hint(),
+            Self::ServiceNotFound { .. } => Some(
+                "check cluster and service in quilt-mcp.toml; Terraform or CloudFormation creates the service, not this tool".into(),
+            ),
+            Self::ServiceNotActive { .. } => Some("create the service again before a release".into()),
+            Self::ForeignController { .. } => {
+                Some("only services with the deployment controller ECS can be rolled out by this tool".into())
+            }
+            Self::InFlight { .. } => Some("wait until it ends (`quilt-mcp-deploy status` shows it), then run the same command again".into()),
+        }
+    }
+}
+
+impl Snapshot {
+    /// Describes the service and refuses one that cannot be rolled out.
+    ///
+    /// # Errors
+    /// [`PreflightError`].
+    pub async fn take(
+        clients: &Clients,
+        environment: &Environment,
+    ) -> Result<Self, PreflightError> {
+        let service = describe(clients, environment).await?;
+        let controller = service
+            .deployment_controller()
+            .map_or(&DeploymentControllerType::Ecs, |controller| {
+                controller.r#type()
+            });
+        if *controller != DeploymentControllerType::Ecs {
+            return Err(PreflightError::ForeignController {
+                service: environment.service.clone(),
+                controller: controller.as_str().to_owned(),
+            });
+        }
+        let rolls_back = service
+            .deployment_configuration()
+            .and_then(|configuration| configuration.deployment_circuit_breaker())
+            .is_some_and(|breaker| breaker.enable() && breaker.rollback());
+        let target_groups = service
+            .load_balancers()
+            .iter()
+            .filter_map(|balancer| {
+                Some((
+                    balancer.target_group_arn()?.to_owned(),
+                    balancer.container_port().unwrap_or_default(),
+                ))
+            })
+            .collect();
+        Ok(Self {
+            task_definition: service.task_definition().unwrap_or_default().to_owned(),
+            service: service_view(&service),
+            target_groups,
+            rolls_back,
+        })
+    }
+
+    /// The revision to return to: that of the newest deployment that completed and runs tasks.
+    pub fn last_good_revision(&self) -> Option<&str> {
+        self.service
+            .deployments
+            .iter()
+            .filter(|deployment| {
+                deployment.rollout == RolloutState::Completed && deployment.running > 0
+            })
+            .max_by_key(|deployment| deployment.created_at)
+            .map(|deployment| deployment.task_definition.as_str())
+    }
+
+    /// Refuses when a deployment of another revision than `ours` is under way.
+    ///
+    /// # Errors
+    /// [`PreflightError::InFlight`].
+    pub fn refuse_in_flight(&self, ours: &str) -> Result<(), PreflightError> {
+        match self.service.primary() {
+            Some(primary)
+                if primary.rollout == RolloutState::InProgress
+                    && primary.task_definition != ours =>
+            {
+                Err(PreflightError::InFlight {
+                    service: self.service_name(),
+                    deployment: primary.id.clone(),
+                    revision: primary
+                        .task_definition
+                        .rsplit('/')
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                    running: primary.running,
+                    desired: primary.desired,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn service_name(&self) -> String {
+        self.service.name.clone()
+    }
+}
+
+async fn describe(
+    clients: &Clients,
+    environment: &Environment,
+) -> Result<EcsService, PreflightError> {
+    let not_found = || PreflightError::ServiceNotFound {
+        service: environment.service.clone(),
+        cluster: environment.cluster.clone(),
+    };
+    let answer = clients
+        .ecs
+        .describe_services()
+        .cluster(&environment.cluster)
+        .services(&environment.service)
+        .send()
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|e| e.is_cluster_not_found_exception()) =>
+        {
+            return Err(not_found());
+        }
+        Err(error) => {
+            return Err(AwsError::new("ecs:DescribeServices", &environment.service, &error).into());
+        }
+    };
+    let service = answer
+        .services
+        .unwrap_or_default()
+        .into_iter()
+        .next()
+        .ok_or_else(not_found)?;
+    match service.status() {
+        Some("ACTIVE") => Ok(service),
+        status => Err(PreflightError::ServiceNotActive {
+            service: environment.service.clone(),
+            cluster: environment.cluster.clone(),
+            status: status.unwrap_or("in no known state").to_owned(),
+        }),
+    }
+}

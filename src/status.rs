@@ -1,0 +1,223 @@
+//! What an environment runs now: one value with two faces, a table and JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::aws::Clients;
+use crate::config::Environment;
+use crate::release::{ReleaseError, ReleaseTags, newest_template, running_revision};
+use crate::report::table::{last_part, render, short_digest, table};
+use crate::rollout::observation::{Deployment, ServiceEvent, Target, Task};
+use crate::rollout::observe::Observer;
+use crate::rollout::preflight::{PreflightError, Snapshot};
+
+/// The version of the JSON object; it grows when a field changes its meaning or goes.
+const VERSION: u32 = 1;
+/// How many service events are shown.
+const EVENTS: usize = 5;
+
+/// What an environment runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The version of this object.
+    pub version: u32,
+    /// The environment's name.
+    pub environment: String,
+    /// Its URL.
+    pub url: String,
+    /// The ECS cluster.
+    pub cluster: String,
+    /// The ECS service.
+    pub service: String,
+    /// How many tasks the service should run.
+    pub desired: i32,
+    /// What it runs.
+    pub release: Running,
+    /// Its deployments.
+    pub deployments: Vec<Deployment>,
+    /// Its tasks that have not stopped.
+    pub tasks: Vec<Task>,
+    /// The targets of its target groups.
+    pub targets: Vec<Target>,
+    /// The newest service events, newest first.
+    pub events: Vec<ServiceEvent>,
+    /// What could not be found out.
+    pub unknown: Vec<String>,
+}
+
+/// The revision that the service names, and what its tags say.
+#[derive(Debug, Clone, Serialize)]
+pub struct Running {
+    /// The revision's ARN.
+    pub revision: String,
+    /// The container's image, as the revision has it.
+    pub image: Option<String>,
+    /// The image's digest, where the revision names one.
+    pub digest: Option<String>,
+    /// The commit and the tag.
+    #[serde(flatten)]
+    pub tags: ReleaseTags,
+    /// The template revision that the next rollout would use, when it is newer than what runs.
+    pub template_waiting: Option<String>,
+}
+
+/// Why there is no status.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The service cannot be described.
+    #[error(transparent)]
+    Service(#[from] PreflightError),
+    /// Its revision cannot be described.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+}
+
+impl Status {
+    /// Asks AWS.
+    ///
+    /// # Errors
+    /// [`StatusError`] when the service or its revision cannot be described; what else could
+    /// not be found out stands in [`Status::unknown`].
+    pub async fn read(clients: &Clients, environment: &Environment) -> Result<Self, StatusError> {
+        let snapshot = Snapshot::take(clients, environment).await?;
+        let revision = running_revision(clients, &snapshot.task_definition).await?;
+        let template = newest_template(clients, &snapshot.task_definition).await?;
+        let observer = Observer::new(clients, environment, snapshot.target_groups.clone());
+        let seen = observer.observe().await;
+        let image = revision
+            .document
+            .image(&environment.container)
+            .map(str::to_owned);
+        let service = seen.service.unwrap_or(snapshot.service);
+        Ok(Self {
+            version: VERSION,
+            environment: environment.name.clone(),
+            url: environment.url.to_string(),
+            cluster: environment.cluster.clone(),
+            service: environment.service.clone(),
+            desired: service.desired,
+            release: Running {
+                digest: image
+                    .as_deref()
+                    .and_then(|image| image.split_once('@'))
+                    .map(|(_, digest)| digest.to_owned()),
+                image,
+                template_waiting: template.waiting_for_release(&revision).map(str::to_owned),
+                tags: ReleaseTags::read(&revision.tags),
+                revision: snapshot.task_definition,
+            },
+            deployments: service.deployments,
+            tasks: seen
+                .tasks
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|task| !task.is_stopped())
+                .collect(),
+            targets: seen
+                .target_groups
+                .unwrap_or_default()
+                .into_iter()
+                .flat_map(|group| group.targets)
+                .collect(),
+            events: service.events.into_iter().take(EVENTS).collect(),
+            unknown: seen.failures,
+        })
+    }
+
+    fn release_lines(&self) -> Vec<(&'static str, String)> {
+        let release = &self.release;
+        let mut lines = vec![
+            (
+                "environment",
+                format!("{} ({})", self.environment, self.url),
+            ),
+            ("service", format!("{} in {}", self.service, self.cluster)),
+            ("revision", last_part(&release.revision).to_owned()),
+            (
+                "commit",
+                release
+                    .tags
+                    .commit
+                    .clone()
+                    .unwrap_or_else(|| "not released by this tool".into()),
+            ),
+            (
+                "digest",
+                release
+                    .digest
+                    .clone()
+                    .unwrap_or_else(|| "none: no image by digest".into()),
+            ),
+        ];
+        if let Some(template) = &release.template_waiting {
+            lines.push((
+                "waiting",
+                format!(
+                    "template {} comes with the next rollout",
+                    last_part(template)
+                ),
+            ));
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in self.release_lines() {
+            writeln!(f, "{name:<12} {value}")?;
+        }
+        let mut deployments = table(["deployment", "status", "revision", "running", "state"]);
+        for deployment in &self.deployments {
+            deployments.add_row([
+                last_part(&deployment.id).to_owned(),
+                deployment.status.clone(),
+                last_part(&deployment.task_definition).to_owned(),
+                format!("{}/{}", deployment.running, deployment.desired),
+                deployment.rollout.as_str().to_owned(),
+            ]);
+        }
+        writeln!(f, "\n{}", render(&deployments))?;
+        if !self.tasks.is_empty() {
+            let mut tasks = table(["task", "status", "address", "target", "image"]);
+            for task in &self.tasks {
+                tasks.add_row(self.task_row(task));
+            }
+            writeln!(f, "\n{}", render(&tasks))?;
+        }
+        if !self.events.is_empty() {
+            let mut events = table(["event", ""]);
+            for event in &self.events {
+                let at = event
+                    .at
+                    .map(|at| at.strftime("%H:%M:%S").to_string())
+                    .unwrap_or_default();
+                events.add_row([at, event.message.clone()]);
+            }
+            writeln!(f, "\n{}", render(&events))?;
+        }
+        for unknown in &self.unknown {
+            writeln!(f, "\nnot known: {unknown}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Status {
+    fn task_row(&self, task: &Task) -> [String; 5] {
+        let address = task.private_ip.clone().unwrap_or_default();
+        let target = self.targets.iter().find(|target| target.ip == address);
+        let digest = task
+            .containers
+            .iter()
+            .find_map(|container| container.image_digest.as_deref());
+        [
+            task.id.get(..12).unwrap_or(&task.id).to_owned(),
+            task.last_status.clone(),
+            address,
+            target.map_or_else(|| "none".into(), |target| target.state.clone()),
+            digest.map(short_digest).unwrap_or_default(),
+        ]
+    }
+}
