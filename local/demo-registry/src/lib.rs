@@ -1,1 +1,95 @@
-//! The demo registry.
+//! A Quilt registry with sample data.
+//!
+//! It answers `POST /graphql` by the same reduced schema that the MCP server's
+//! queries are written against: every operation is validated before it is
+//! executed, so a wrong query fails here as it would at a real registry. The
+//! local environment serves it so that the first release has tools that answer;
+//! the server's tests serve it with [`Faults`] switched on and off.
+
+mod catalog;
+mod faults;
+mod graphql;
+mod http;
+mod resolvers;
+mod sample;
+mod search;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use catalog::{Bucket, Catalog, Entry, Package, Revision, User};
+pub use faults::{Faults, Hold, Refusal};
+pub use graphql::SCHEMA_SDL;
+
+/// The bearer token of the sample user. It opens sample data and nothing else.
+pub const DEMO_TOKEN: &str = "qk_local_demo";
+
+/// A registry: its data, the bearers that it knows, and its faults.
+///
+/// Clones share all three.
+#[derive(Clone, Debug)]
+pub struct DemoRegistry {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    catalog: Catalog,
+    faults: Faults,
+    engine: graphql::Engine,
+}
+
+impl DemoRegistry {
+    /// The sample registry, which knows [`DEMO_TOKEN`].
+    pub fn sample() -> Self {
+        Self::new(sample::catalog())
+    }
+
+    /// A registry of the given data.
+    pub fn new(catalog: Catalog) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                catalog,
+                faults: Faults::default(),
+                engine: graphql::Engine::new(),
+            }),
+        }
+    }
+
+    /// The switches for failures, and the counts of what was asked.
+    pub fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
+    }
+
+    fn engine(&self) -> &graphql::Engine {
+        &self.inner.engine
+    }
+
+    /// Serves until `shutdown` is cancelled, then lets requests in flight finish.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> std::io::Result<()> {
+        axum::serve(listener, http::router(self))
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await
+    }
+}
+
+/// Serves the sample registry until `shutdown` is cancelled.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
+    DemoRegistry::sample().serve(listener, shutdown).await
+}

@@ -1,0 +1,24 @@
+use apollo_compiler::resolvers::{ObjectValue, ResolveInfo};
+
+use super::{Resolved, json};
+use crate::catalog;
+
+pub(super) struct Bucket<'c>(pub(super) &'c catalog::Bucket);
+
+impl ObjectValue for Bucket<'_> {
+    fn type_name(&self) -> &str {
+        "Bucket"
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
+        match info.field_name() {
+            "name" => Ok(json(self.0.name.as_str())),
+            "title" => Ok(json(self.0.title.as_str())),
+            "description" => Ok(json(self.0.description.as_str())),
+            "tags" => Ok(json(self.0.tags.clone())),
+            "relevanceScore" => Ok(json(self.0.relevance)),
+            "browsable" => Ok(json(true)),
+            _ => Err(self.unknown_field_error(info)),
+        }
+    }
+}
