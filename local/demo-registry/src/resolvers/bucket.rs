@@ -1,4 +1,4 @@
-use apollo_compiler::resolvers::{ObjectValue, ResolveInfo};
+use apollo_compiler::resolvers::{ObjectValue, ResolveInfo, ResolvedValue};
 
 use super::{Resolved, json};
 use crate::catalog;
@@ -15,7 +15,9 @@ impl ObjectValue for Bucket<'_> {
             "name" => Ok(json(self.0.name.as_str())),
             "title" => Ok(json(self.0.title.as_str())),
             "description" => Ok(json(self.0.description.as_str())),
-            "tags" => Ok(json(self.0.tags.clone())),
+            "tags" => Ok(ResolvedValue::list(
+                self.0.tags.iter().map(|tag| json(tag.as_str())),
+            )),
             "relevanceScore" => Ok(json(self.0.relevance)),
             "browsable" => Ok(json(true)),
             _ => Err(self.unknown_field_error(info)),

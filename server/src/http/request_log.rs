@@ -1,0 +1,136 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use uuid::Uuid;
+
+use super::record::RequestRecord;
+
+/// Headers that may already name the request: the load balancer's first.
+const ID_HEADERS: [&str; 2] = ["x-amzn-trace-id", "x-request-id"];
+/// A longer id is not an id; a new one is made.
+const ID_LIMIT: usize = 256;
+/// A longer path is cut in the log, in bytes.
+const PATH_LIMIT: usize = 512;
+
+/// Writes one line per request, when its answer has been sent or given up.
+///
+/// A tool's answer is a stream that opens at once: only its end tells how long
+/// the call took and whether the client stayed for it.
+pub(super) async fn log_requests(mut request: Request, next: Next) -> Response {
+    let record = RequestRecord::default();
+    request.extensions_mut().insert(record.clone());
+    let mut line = Line {
+        method: request.method().clone(),
+        path: clip(request.uri().path()),
+        request_id: request_id(request.headers()),
+        record,
+        started: Instant::now(),
+        status: None,
+        complete: false,
+    };
+    let response = next.run(request).await;
+    line.status = Some(response.status());
+    response.map(|body| {
+        line.complete = http_body::Body::is_end_stream(&body);
+        Body::new(LoggedBody { body, line })
+    })
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    ID_HEADERS
+        .iter()
+        .filter_map(|name| headers.get(*name)?.to_str().ok())
+        .find(|id| !id.is_empty() && id.len() <= ID_LIMIT)
+        .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}
+
+/// The path as sent is ASCII: a URI admits nothing else.
+fn clip(path: &str) -> String {
+    path.chars().take(PATH_LIMIT).collect()
+}
+
+/// A line in the making; dropping it writes it.
+struct Line {
+    method: Method,
+    path: String,
+    request_id: String,
+    record: RequestRecord,
+    started: Instant,
+    status: Option<StatusCode>,
+    complete: bool,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let facts = self.record.snapshot();
+        let method = self.method.as_str();
+        let path = self.path.as_str();
+        let status = self.status.map(|status| status.as_u16());
+        let duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let request_id = self.request_id.as_str();
+        let caller = facts.caller.map(|caller| caller.to_string());
+        let (tool, tool_error) = (facts.tool, facts.tool_error);
+        let complete = self.complete;
+        macro_rules! write_line {
+            ($level:ident) => {
+                tracing::$level!(
+                    method,
+                    path,
+                    status,
+                    duration_ms,
+                    request_id,
+                    caller,
+                    tool,
+                    tool_error,
+                    complete,
+                    "request"
+                )
+            };
+        }
+        // Health checks come every few seconds and say nothing new.
+        if path == "/healthz" {
+            write_line!(debug);
+        } else {
+            write_line!(info);
+        }
+    }
+}
+
+struct LoggedBody {
+    body: Body,
+    line: Line,
+}
+
+impl http_body::Body for LoggedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(None) => self.line.complete = true,
+            Poll::Ready(Some(Ok(_))) => self.line.complete = self.body.is_end_stream(),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,11 @@
+//! The stack's registry, asked with the caller's own token and nothing else.
+
+mod client;
+mod error;
+mod operation;
+mod roots;
+
+pub use client::RegistryClient;
+pub use error::RegistryError;
+pub use operation::Operation;
+pub use roots::{RootSource, trusted_roots};
