@@ -29,6 +29,7 @@ struct State {
     latency: Duration,
     held: BTreeMap<String, watch::Receiver<bool>>,
     asked: BTreeMap<String, usize>,
+    waiting: BTreeMap<String, usize>,
 }
 
 /// Keeps operations of one name waiting until it is dropped.
@@ -72,6 +73,12 @@ impl Faults {
         self.state().asked.get(operation).copied().unwrap_or(0)
     }
 
+    /// How many operations of that name wait for a delay or a hold; one whose
+    /// client has gone waits no longer.
+    pub fn waiting(&self, operation: &str) -> usize {
+        self.state().waiting.get(operation).copied().unwrap_or(0)
+    }
+
     pub(crate) fn refusal(&self) -> Refusal {
         self.state().refusal
     }
@@ -83,6 +90,7 @@ impl Faults {
             *state.asked.entry(operation.to_owned()).or_default() += 1;
             (state.latency, state.held.get(operation).cloned())
         };
+        let _waiting = Waiting::enter(self, operation);
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
@@ -95,5 +103,27 @@ impl Faults {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a waiting operation, also when its request is dropped.
+struct Waiting<'f> {
+    faults: &'f Faults,
+    operation: &'f str,
+}
+
+impl<'f> Waiting<'f> {
+    fn enter(faults: &'f Faults, operation: &'f str) -> Self {
+        let mut state = faults.state();
+        *state.waiting.entry(operation.to_owned()).or_default() += 1;
+        Self { faults, operation }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.faults.state().waiting.get_mut(self.operation) {
+            *count -= 1;
+        }
     }
 }

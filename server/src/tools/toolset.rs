@@ -94,7 +94,7 @@ impl Tools {
 }
 
 async fn run<T: Tool>(context: ToolContext, arguments: JsonObject) -> Result<Value, ToolError> {
-    let input = serde_json::from_value(Value::Object(arguments))
+    let input = serde_path_to_error::deserialize(Value::Object(arguments))
         .map_err(|error| ToolError::InvalidInput(error.to_string()))?;
     let output = T::run(&context, input).await?;
     serde_json::to_value(output).map_err(|error| ToolError::Internal(error.to_string()))
