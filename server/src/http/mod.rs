@@ -4,6 +4,7 @@ mod cors;
 mod error_body;
 mod health;
 mod record;
+mod request_id;
 mod request_log;
 
 use axum::Router;

@@ -2,21 +2,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use super::record::RequestRecord;
+use super::request_id::request_id;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use uuid::Uuid;
 
-use super::record::RequestRecord;
-
-/// Headers that may already name the request: the load balancer's first.
-const ID_HEADERS: [&str; 2] = ["x-amzn-trace-id", "x-request-id"];
-/// A longer id is not an id; a new one is made.
-const ID_LIMIT: usize = 256;
 /// A longer path is cut in the log, in bytes.
 const PATH_LIMIT: usize = 512;
 
@@ -42,14 +37,6 @@ pub(super) async fn log_requests(mut request: Request, next: Next) -> Response {
         line.complete = http_body::Body::is_end_stream(&body);
         Body::new(LoggedBody { body, line })
     })
-}
-
-fn request_id(headers: &HeaderMap) -> String {
-    ID_HEADERS
-        .iter()
-        .filter_map(|name| headers.get(*name)?.to_str().ok())
-        .find(|id| !id.is_empty() && id.len() <= ID_LIMIT)
-        .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
 }
 
 /// The path as sent is ASCII: a URI admits nothing else.

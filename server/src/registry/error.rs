@@ -50,9 +50,10 @@ impl RegistryError {
 }
 
 impl From<reqwest::Error> for RegistryError {
-    /// Keeps the kind of the failure: the text may hold addresses.
+    /// Keeps the kind of the failure, and logs the whole of it: what DNS, TCP or
+    /// TLS said helps an operator, and is not a caller's business.
     fn from(error: reqwest::Error) -> Self {
-        if error.is_timeout() {
+        let kind = if error.is_timeout() {
             Self::TimedOut
         } else if error.is_connect() {
             Self::Unreachable("no connection")
@@ -60,6 +61,16 @@ impl From<reqwest::Error> for RegistryError {
             Self::Unreadable("broken body".to_owned())
         } else {
             Self::Unreachable("the connection broke")
-        }
+        };
+        tracing::warn!(%kind, detail = causes(&error.without_url()), "registry request failed");
+        kind
     }
+}
+
+/// An error and what caused it, from the outside in.
+fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -93,6 +93,14 @@ async fn a_registry_that_is_not_there_is_503() {
     let answer = server.list_tools(DEMO_TOKEN).send().await.unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(server.health().await, Some(200), "the task itself is well");
+    let line = server
+        .line(|line| line["message"] == "registry request failed")
+        .await;
+    let detail = line["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("refused"),
+        "the operator learns why: {detail}"
+    );
 }
 
 #[tokio::test]
