@@ -10,7 +10,7 @@ use crate::harness::{Registry, Server, eventually, first_event, tools_call};
 async fn a_call_in_flight_finishes() {
     let registry = Registry::start().await;
     let vars = [
-        ("MCP_DRAIN_GRACE_SECONDS", "2"),
+        ("MCP_DRAIN_GRACE_SECONDS", "5"),
         ("MCP_DRAIN_TIMEOUT_SECONDS", "60"),
     ];
     let mut server = Server::start_with(&registry.url(), &vars).await;
