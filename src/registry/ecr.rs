@@ -1,0 +1,342 @@
+//! Amazon ECR's API: repositories, the images in them, and credentials for the registry.
+
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::types::{
+    AuthorizationData, DescribeImagesFilter, ImageDetail, ImageIdentifier,
+    ImageScanningConfiguration, ImageTagMutability, Tag as ResourceTag, TagStatus,
+};
+use aws_smithy_types::DateTime;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::credentials::Credentials;
+use super::error::EcrError;
+use crate::image::{Digest, RepositoryName, Tag};
+
+/// ECR of one account and region.
+#[derive(Debug, Clone)]
+pub struct Ecr {
+    client: Client,
+}
+
+/// A repository as ECR describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repository {
+    /// Its name within the registry.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Registry and name, as image references start.
+    pub uri: RepositoryName,
+    /// Whether a tag may move to another image.
+    pub tag_immutability: TagImmutability,
+    /// Whether ECR scans every image that is pushed.
+    pub scan_on_push: bool,
+}
+
+/// Whether tags may move (ECR's `imageTagMutability`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TagImmutability {
+    /// A tag stays with its image.
+    Immutable,
+    /// Tags stay, but for those that a filter of the repository excludes.
+    ImmutableWithExclusions,
+    /// Tags may move, or ECR named a setting that we do not know.
+    Mutable,
+}
+
+/// An image in a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublishedImage {
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// Its tags, sorted.
+    pub tags: Vec<String>,
+    /// When it was pushed.
+    pub pushed_at: Option<Timestamp>,
+    /// Compressed size in bytes.
+    pub size: Option<i64>,
+}
+
+impl Ecr {
+    /// ECR through `client`.
+    pub fn new(client: &Client) -> Self {
+        Self {
+            client: client.clone(),
+        }
+    }
+
+    /// The repository of this name, if it exists.
+    ///
+    /// # Errors
+    /// When ECR does not answer or refuses.
+    pub async fn repository(&self, name: &str) -> Result<Option<Repository>, EcrError> {
+        const ACTION: &str = "ecr:DescribeRepositories";
+        let answer = self
+            .client
+            .describe_repositories()
+            .repository_names(name)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => answer
+                .repositories()
+                .first()
+                .map(|repository| Repository::read(ACTION, name, repository))
+                .transpose(),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_repository_not_found_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(EcrError::new(ACTION, &described(name), &error)),
+        }
+    }
+
+    /// Makes a repository with immutable tags that scans every push.
+    ///
+    /// # Errors
+    /// When ECR does not answer or refuses, for example because the repository exists.
+    pub async fn create_repository(
+        &self,
+        name: &str,
+        tags: &[(String, String)],
+    ) -> Result<Repository, EcrError> {
+        const ACTION: &str = "ecr:CreateRepository";
+        let mut request = self
+            .client
+            .create_repository()
+            .repository_name(name)
+            .image_tag_mutability(ImageTagMutability::Immutable)
+            .image_scanning_configuration(
+                ImageScanningConfiguration::builder()
+                    .scan_on_push(true)
+                    .build(),
+            );
+        for (key, value) in tags {
+            let tag = ResourceTag::builder().key(key).value(value).build();
+            request = request.tags(tag.map_err(|error| {
+                EcrError::incomplete(ACTION, &described(name), &error.to_string())
+            })?);
+        }
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| EcrError::new(ACTION, &described(name), &error))?;
+        let repository = answer
+            .repository()
+            .ok_or_else(|| EcrError::incomplete(ACTION, &described(name), "names no repository"))?;
+        Repository::read(ACTION, name, repository)
+    }
+
+    /// Credentials for the account's registry, good for pushing and pulling.
+    ///
+    /// # Errors
+    /// When ECR does not answer, refuses, or gives a token that is not `user:password`.
+    pub async fn authorisation(&self) -> Result<Credentials, EcrError> {
+        const ACTION: &str = "ecr:GetAuthorizationToken";
+        const RESOURCE: &str = "the account's registry";
+        let answer = self
+            .client
+            .get_authorization_token()
+            .send()
+            .await
+            .map_err(|error| EcrError::new(ACTION, RESOURCE, &error))?;
+        answer
+            .authorization_data()
+            .first()
+            .and_then(decode_token)
+            .ok_or_else(|| EcrError::incomplete(ACTION, RESOURCE, "holds no usable token"))
+    }
+
+    /// The image that carries `tag`, if there is one.
+    ///
+    /// # Errors
+    /// When ECR does not answer or refuses, also because the repository does not exist.
+    pub async fn image_by_tag(
+        &self,
+        repository: &str,
+        tag: &Tag,
+    ) -> Result<Option<PublishedImage>, EcrError> {
+        let id = ImageIdentifier::builder().image_tag(tag.as_str()).build();
+        self.image(repository, id).await
+    }
+
+    /// The image with this digest, if it is there.
+    ///
+    /// # Errors
+    /// When ECR does not answer or refuses, also because the repository does not exist.
+    pub async fn image_by_digest(
+        &self,
+        repository: &str,
+        digest: &Digest,
+    ) -> Result<Option<PublishedImage>, EcrError> {
+        let id = ImageIdentifier::builder()
+            .image_digest(digest.as_str())
+            .build();
+        self.image(repository, id).await
+    }
+
+    async fn image(
+        &self,
+        repository: &str,
+        id: ImageIdentifier,
+    ) -> Result<Option<PublishedImage>, EcrError> {
+        const ACTION: &str = "ecr:DescribeImages";
+        let request = self.client.describe_images().repository_name(repository);
+        match request.image_ids(id).send().await {
+            Ok(answer) => Ok(answer
+                .image_details()
+                .first()
+                .and_then(PublishedImage::read)),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_image_not_found_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(EcrError::new(ACTION, &described(repository), &error)),
+        }
+    }
+
+    /// The `count` tagged images that were pushed last, newest first.
+    ///
+    /// # Errors
+    /// When ECR does not answer or refuses, also because the repository does not exist.
+    pub async fn newest_images(
+        &self,
+        repository: &str,
+        count: usize,
+    ) -> Result<Vec<PublishedImage>, EcrError> {
+        let tagged = DescribeImagesFilter::builder()
+            .tag_status(TagStatus::Tagged)
+            .build();
+        // ECR sorts by nothing that it documents, so all pages are needed to find the newest.
+        let mut details = self
+            .client
+            .describe_images()
+            .repository_name(repository)
+            .filter(tagged)
+            .into_paginator()
+            .items()
+            .send();
+        let mut images = Vec::new();
+        while let Some(detail) = details.next().await {
+            let detail = detail.map_err(|error| {
+                EcrError::new("ecr:DescribeImages", &described(repository), &error)
+            })?;
+            images.extend(PublishedImage::read(&detail));
+        }
+        images.sort_by(|a, b| {
+            b.pushed_at
+                .cmp(&a.pushed_at)
+                .then_with(|| a.tags.cmp(&b.tags))
+        });
+        images.truncate(count);
+        Ok(images)
+    }
+}
+
+impl Repository {
+    fn read(
+        action: &'static str,
+        name: &str,
+        repository: &aws_sdk_ecr::types::Repository,
+    ) -> Result<Self, EcrError> {
+        let uri = repository.repository_uri().unwrap_or_default();
+        Ok(Self {
+            name: repository.repository_name().unwrap_or(name).to_owned(),
+            arn: repository.repository_arn().unwrap_or_default().to_owned(),
+            uri: uri.parse().map_err(|error| {
+                EcrError::incomplete(
+                    action,
+                    &described(name),
+                    &format!("has an unusable repository URI: {error}"),
+                )
+            })?,
+            tag_immutability: match repository.image_tag_mutability() {
+                Some(ImageTagMutability::Immutable) => TagImmutability::Immutable,
+                Some(ImageTagMutability::ImmutableWithExclusion) => {
+                    TagImmutability::ImmutableWithExclusions
+                }
+                _ => TagImmutability::Mutable,
+            },
+            scan_on_push: repository
+                .image_scanning_configuration()
+                .is_some_and(ImageScanningConfiguration::scan_on_push),
+        })
+    }
+}
+
+impl PublishedImage {
+    fn read(detail: &ImageDetail) -> Option<Self> {
+        let mut tags = detail.image_tags().to_vec();
+        tags.sort();
+        Some(Self {
+            digest: detail.image_digest()?.parse().ok()?,
+            tags,
+            pushed_at: detail.image_pushed_at().and_then(timestamp),
+            size: detail.image_size_in_bytes(),
+        })
+    }
+}
+
+/// ECR's token is `user:password` in base64; the user is always `AWS`.
+fn decode_token(data: &AuthorizationData) -> Option<Credentials> {
+    let decoded = STANDARD.decode(data.authorization_token()?).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    if user.is_empty() || password.is_empty() {
+        return None;
+    }
+    Some(Credentials::new(
+        user,
+        password,
+        data.expires_at().and_then(timestamp),
+    ))
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), time.subsec_nanos().try_into().ok()?).ok()
+}
+
+fn described(repository: &str) -> String {
+    format!("repository {repository}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(token: Option<&str>) -> AuthorizationData {
+        AuthorizationData::builder()
+            .set_authorization_token(token.map(|token| STANDARD.encode(token)))
+            .expires_at(DateTime::from_secs(1_700_000_000))
+            .build()
+    }
+
+    #[test]
+    fn decodes_the_token() {
+        let credentials = decode_token(&data(Some("AWS:pass:word"))).unwrap();
+        assert_eq!(credentials.user(), "AWS");
+        assert_eq!(credentials.password(), "pass:word");
+        assert_eq!(credentials.expires_at().unwrap().as_second(), 1_700_000_000);
+    }
+
+    #[test]
+    fn a_malformed_token_is_no_credentials() {
+        for token in [None, Some(""), Some("AWS"), Some("AWS:"), Some(":x")] {
+            assert!(decode_token(&data(token)).is_none(), "{token:?}");
+        }
+        let not_base64 = AuthorizationData::builder()
+            .authorization_token("%%%")
+            .build();
+        assert!(decode_token(&not_base64).is_none());
+    }
+}

@@ -1,0 +1,37 @@
+//! Small images.
+
+use std::path::Path;
+
+use quilt_mcp_deploy::image::assemble::{ImageSpec, assemble};
+use quilt_mcp_deploy::image::{Image, layout};
+
+pub const COMMIT: &str = "3f2a9c1b7d5e4f60718293a4b5c6d7e8f9012345";
+
+pub fn spec() -> ImageSpec {
+    ImageSpec {
+        revision: COMMIT.to_owned(),
+        version: "1.4.0".to_owned(),
+        source: Some("https://example.com/source".to_owned()),
+        created: "2026-03-04T05:06:07Z".parse().unwrap(),
+    }
+}
+
+/// An image whose program is `binary`, in a layout below `folder`.
+pub fn image(folder: &Path, binary: &[u8]) -> Image {
+    layout::write(folder, &assemble(&spec(), binary.to_vec()).unwrap()).unwrap()
+}
+
+/// Bytes that do not compress, so that a layer is about as long as they are.
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        // Marsaglia's xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}

@@ -1,0 +1,29 @@
+//! What several test suites share.
+
+// Every suite uses its own part.
+#![allow(dead_code)]
+
+pub mod fake_registry;
+pub mod images;
+
+use std::path::PathBuf;
+
+/// Set to `1` where every program that a test can use must be there (in CI).
+const REQUIRE_TOOLS: &str = "QUILT_MCP_REQUIRE_TOOLS";
+
+/// Finds a program that we did not write. Where it is missing, says so and gives `None`, so
+/// that the test can pass without it; where tools are required, fails.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&search_path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        assert!(
+            std::env::var_os(REQUIRE_TOOLS).is_none_or(|value| value != "1"),
+            "{name} is not installed, and {REQUIRE_TOOLS}=1 requires it"
+        );
+        println!("skipped: {name} is not installed");
+    }
+    found
+}
