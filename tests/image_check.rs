@@ -1,0 +1,97 @@
+//! The rules that an image must keep before it is published.
+
+mod support;
+
+use oci_spec::image::{Arch, Os};
+use quilt_mcp_deploy::image::check::{CHECKS, check};
+use quilt_mcp_deploy::image::{Image, Platform};
+
+/// A sound image with its run configuration changed.
+fn image_with(change: impl FnOnce(&mut oci_spec::image::Config)) -> Image {
+    let folder = tempfile::tempdir().unwrap();
+    let mut image = support::images::image(folder.path(), b"binary");
+    let mut run = image.config.config().clone().unwrap();
+    change(&mut run);
+    image.config.set_config(Some(run));
+    image
+}
+
+fn rules_broken_by(image: &Image) -> Vec<&'static str> {
+    check(image).err().map_or(vec![], |error| {
+        assert!(!error.faults.is_empty());
+        error.faults.iter().map(|fault| fault.rule).collect()
+    })
+}
+
+const USER_RULE: &str = "runs as a numeric user other than root";
+const ENTRYPOINT_RULE: &str = "has an absolute entrypoint";
+
+#[test]
+fn our_own_image_keeps_every_rule() {
+    assert_eq!(rules_broken_by(&image_with(|_| ())), Vec::<&str>::new());
+}
+
+#[test]
+fn only_a_numeric_user_other_than_root_is_taken() {
+    for (user, sound) in [
+        (Some("65532:65532"), true),
+        (Some("65532"), true),
+        (Some("1000:0"), true),
+        (Some("0"), false),
+        (Some("00:0"), false),
+        (Some("0:65532"), false),
+        (Some("root"), false),
+        (Some("nonroot:nonroot"), false),
+        (Some(":65532"), false),
+        (Some("-1"), false),
+        (Some(""), false),
+        (None, false),
+    ] {
+        let image = image_with(|run| {
+            run.set_user(user.map(str::to_owned));
+        });
+        let expected = if sound { vec![] } else { vec![USER_RULE] };
+        assert_eq!(rules_broken_by(&image), expected, "{user:?}");
+    }
+}
+
+#[test]
+fn an_entrypoint_is_needed_and_is_a_path() {
+    for (entrypoint, sound) in [
+        (Some(vec!["/quilt-mcp-server"]), true),
+        (Some(vec!["quilt-mcp-server"]), false),
+        (Some(vec![]), false),
+        (None, false),
+    ] {
+        let image = image_with(|run| {
+            run.set_entrypoint(
+                entrypoint
+                    .clone()
+                    .map(|words| words.into_iter().map(str::to_owned).collect()),
+            );
+        });
+        let expected = if sound { vec![] } else { vec![ENTRYPOINT_RULE] };
+        assert_eq!(rules_broken_by(&image), expected, "{entrypoint:?}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_together() {
+    let mut image = image_with(|_| ());
+    image.platform = Platform {
+        os: Os::Linux,
+        architecture: Arch::ARM64,
+    };
+    image.config.set_config(None);
+    image.layers.clear();
+    image.commit = None;
+    let all: Vec<&str> = CHECKS.iter().map(|check| check.rule).collect();
+    assert_eq!(rules_broken_by(&image), all);
+    let text = check(&image).unwrap_err().to_string();
+    assert!(
+        text.contains("linux/arm64")
+            && text.contains("as root")
+            && text.contains(image.digest.as_str()),
+        "{text}"
+    );
+}

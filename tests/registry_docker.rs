@@ -1,0 +1,164 @@
+//! Publishing to Debian's docker-registry, looked at with skopeo: software that we did not write.
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use quilt_mcp_deploy::image::{RepositoryName, Tag};
+use quilt_mcp_deploy::registry::{Credentials, PushError, PushTarget, publish_image};
+use support::images::{self, noise};
+use support::tool;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+
+const USER: &str = "AWS";
+const PASSWORD: &str = "s3cret";
+/// `PASSWORD` in bcrypt, the only form that this registry takes.
+const HTPASSWD: &str = "AWS:$2b$04$SMJdIsdEkk7Nw7VTn6YJjeZO0UTFOElEIevr//Uoz3hG6SSv9RzkG\n";
+
+/// A running docker-registry; ends when dropped.
+struct DockerRegistry {
+    host: String,
+    _process: Child,
+}
+
+impl DockerRegistry {
+    async fn start(program: &Path, folder: &Path) -> Self {
+        let htpasswd = folder.join("htpasswd");
+        std::fs::write(&htpasswd, HTPASSWD).unwrap();
+        let config = format!(
+            "version: 0.1\n\
+             storage: {{filesystem: {{rootdirectory: {0}/storage}}}}\n\
+             http: {{addr: '127.0.0.1:0', secret: test}}\n\
+             auth: {{htpasswd: {{realm: test, path: {0}/htpasswd}}}}\n",
+            folder.display()
+        );
+        let config_file = folder.join("config.yml");
+        std::fs::write(&config_file, config).unwrap();
+        let mut process = tokio::process::Command::new(program)
+            .arg("serve")
+            .arg(&config_file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let host = loop {
+            let line = log.next_line().await.unwrap();
+            let line = line.unwrap_or_else(|| panic!("docker-registry ended: {said:?}"));
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                break rest.split('"').next().unwrap().to_owned();
+            }
+            said.push(line);
+        };
+        // Keep reading, or the registry blocks on a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        Self {
+            host,
+            _process: process,
+        }
+    }
+
+    fn repository(&self) -> RepositoryName {
+        format!("{}/team/quilt-mcp-server", self.host)
+            .parse()
+            .unwrap()
+    }
+}
+
+fn target(registry: &DockerRegistry, password: &str) -> PushTarget {
+    PushTarget::new(
+        registry.repository(),
+        Some(Credentials::new(USER, password, None)),
+    )
+}
+
+#[tokio::test]
+async fn a_real_registry_holds_what_we_published() {
+    let Some(program) = tool("docker-registry") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let registry = DockerRegistry::start(&program, folder.path()).await;
+    let image = images::image(&folder.path().join("images"), &noise(5_000_000, 3));
+    let tag: Tag = "1.4.0-3f2a9c1".parse().unwrap();
+    let publish = || publish_image_to(&registry, PASSWORD, &image, &tag);
+
+    let first = publish().await.unwrap();
+    assert!(first.pushed);
+    assert_eq!(first.blobs_uploaded, 3);
+    let again = publish().await.unwrap();
+    assert!(!again.pushed);
+
+    let next = images::image(&folder.path().join("images"), b"another binary");
+    let error = publish_image_to(&registry, PASSWORD, &next, &tag)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, PushError::TagTaken { .. }), "{error}");
+    let published = publish_image_to(&registry, PASSWORD, &next, &"next".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!((published.blobs_uploaded, published.blobs_present), (2, 1));
+
+    let error = publish_image_to(&registry, "wrong", &image, &tag)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, PushError::Unauthorised { .. }), "{error}");
+
+    let Some(skopeo) = tool("skopeo") else {
+        return;
+    };
+    let reference = format!("docker://{}", first.reference());
+    let credentials = format!("{USER}:{PASSWORD}");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(&skopeo).args(arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output.stdout
+    };
+    let remote = ["--tls-verify=false", "--creds", &credentials, &reference];
+    let inspected = run(&[&["inspect"], &remote[..]].concat());
+    let inspected: serde_json::Value = serde_json::from_slice(&inspected).unwrap();
+    assert_eq!(inspected["Digest"], image.digest.as_str());
+    assert_eq!(inspected["Architecture"], "amd64");
+    assert_eq!(
+        inspected["Labels"]["org.opencontainers.image.revision"],
+        images::COMMIT
+    );
+    assert_eq!(
+        run(&[&["inspect", "--raw"], &remote[..]].concat()),
+        image.manifest
+    );
+
+    // skopeo verifies every blob on its way; then our own reader verifies them again.
+    let copy = folder.path().join("copy");
+    let destination = format!("oci:{}", copy.display());
+    run(&[
+        "copy",
+        "--quiet",
+        "--preserve-digests",
+        "--src-tls-verify=false",
+        "--src-creds",
+        &credentials,
+        &reference,
+        &destination,
+    ]);
+    let read = quilt_mcp_deploy::image::layout::read(&copy).unwrap();
+    assert_eq!(read.digest, image.digest);
+}
+
+async fn publish_image_to(
+    registry: &DockerRegistry,
+    password: &str,
+    image: &quilt_mcp_deploy::image::Image,
+    tag: &Tag,
+) -> Result<quilt_mcp_deploy::registry::Published, PushError> {
+    publish_image(&target(registry, password), image, tag, Arc::new(|_| ())).await
+}
