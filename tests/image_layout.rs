@@ -260,3 +260,19 @@ fn skopeo_reads_our_layout() {
         "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
     );
 }
+
+#[test]
+fn builds_side_by_side_do_not_hurt_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| image(folder.path(), b"binary").digest))
+            .collect();
+        let digests: Vec<_> = writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .collect();
+        assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
+    });
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use quilt_mcp_deploy::image::{
-    BuildProgress, Checkout, Image, NativeOptions, build_native, check, layout,
+    BuildError, BuildProgress, Checkout, Image, NativeOptions, build_native, check, layout,
 };
 
 /// The content of one file of an image, looked for from the top layer down.
@@ -84,4 +84,118 @@ async fn builds_an_image_that_may_be_published_and_whose_program_starts() {
         .unwrap();
     assert_eq!(again.digest, image.digest);
     assert_eq!(again.layout, image.layout);
+}
+
+/// A workspace that looks like ours to the builder, with a program that knows its own path.
+fn small_workspace(root: &Path, program: &str) -> Checkout {
+    let manifest = "[workspace]\nmembers = [\"server\"]\nresolver = \"3\"\n\
+         [profile.image]\ninherits = \"release\"\nstrip = \"symbols\"\n";
+    let server =
+        "[package]\nname = \"quilt-mcp-server\"\nversion = \"1.4.0\"\nedition = \"2024\"\n";
+    let lock = "version = 4\n\n[[package]]\nname = \"quilt-mcp-server\"\nversion = \"1.4.0\"\n";
+    let toolchain = include_str!("../rust-toolchain.toml");
+    for (path, text) in [
+        ("Cargo.toml", manifest),
+        ("Cargo.lock", lock),
+        ("rust-toolchain.toml", toolchain),
+        (".gitignore", "/target\n"),
+        ("server/Cargo.toml", server),
+        ("server/src/main.rs", program),
+    ] {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "."],
+        &[
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.com",
+            "-c",
+            "commit.gpgsign=false",
+            "commit",
+            "--quiet",
+            "-m",
+            "x",
+        ],
+    ] {
+        let status = Command::new("git")
+            .arg("-C")
+            .arg(root)
+            .args(arguments)
+            .env("GIT_AUTHOR_DATE", "2026-03-04T05:06:07Z")
+            .env("GIT_COMMITTER_DATE", "2026-03-04T05:06:07Z")
+            .status()
+            .unwrap();
+        assert!(status.success(), "git {arguments:?}");
+    }
+    Checkout::discover(root).unwrap()
+}
+
+fn inside(checkout: &Checkout) -> NativeOptions {
+    NativeOptions {
+        target_directory: Some(checkout.root.join("target")),
+    }
+}
+
+const PROGRAM: &str =
+    "fn main() { if std::env::args().count() > 9 { panic!(\"at {}\", file!()) } }\n";
+
+#[tokio::test]
+async fn two_folders_give_one_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut digests = Vec::new();
+    for place in ["a", "another place/further down"] {
+        let checkout = small_workspace(&folder.path().join(place), PROGRAM);
+        let image = build_native(&checkout, &inside(&checkout), &|_| ())
+            .await
+            .unwrap();
+        digests.push((checkout.commit, image.digest));
+    }
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[tokio::test]
+async fn what_the_compiler_says_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkout = small_workspace(folder.path(), "fn main() { let x: u8 = \"text\"; }\n");
+    let error = build_native(&checkout, &inside(&checkout), &|_| ())
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, BuildError::Compile { .. }), "{text}");
+    assert!(
+        text.contains("error[E0308]") && text.contains("server/src/main.rs:1:25"),
+        "{text}"
+    );
+    assert!(
+        !checkout.root.join("target/quilt-mcp").exists(),
+        "no image is left"
+    );
+}
+
+#[tokio::test]
+async fn a_lock_file_that_does_not_fit_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkout = small_workspace(folder.path(), PROGRAM);
+    std::fs::write(checkout.root.join("Cargo.lock"), "version = 4\n").unwrap();
+    let error = build_native(&checkout, &inside(&checkout), &|_| ())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("--locked"), "{error}");
+}
+
+#[tokio::test]
+async fn a_package_without_the_program_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkout = small_workspace(folder.path(), PROGRAM);
+    let server = checkout.root.join("server/src");
+    std::fs::rename(server.join("main.rs"), server.join("lib.rs")).unwrap();
+    let error = build_native(&checkout, &inside(&checkout), &|_| ())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, BuildError::NoExecutable { .. }), "{error}");
 }

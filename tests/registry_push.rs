@@ -69,7 +69,7 @@ async fn pushes_what_is_missing_and_then_nothing() {
     assert_eq!(registry.is_complete(tag().as_str()), Some(true));
     assert_eq!(registry.contents().tags[tag().as_str()], image.manifest);
 
-    let steps = steps.lock().unwrap();
+    let steps = std::mem::take(&mut *steps.lock().unwrap());
     for blob in image.blobs() {
         let all = PublishProgress::BlobSending {
             digest: blob.digest.clone(),

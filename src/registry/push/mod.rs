@@ -1,20 +1,22 @@
 //! Publishing: an image of this machine becomes a tagged image of a registry.
 
+mod error;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use backon::Retryable;
 use futures::{TryStreamExt, stream};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::credentials::Credentials;
 use super::protocol::{Failure, RemoteRepository};
 use super::retry::RetryPolicy;
 use super::upload::{self, Outcome};
-use crate::image::check::{self, CheckError};
+use crate::image::check;
 use crate::image::{BlobDescriptor, Digest, Image, ImageReference, RepositoryName, Tag};
+pub use error::PushError;
 
 /// Blobs that are sent at the same time.
 const PARALLEL_BLOBS: usize = 4;
@@ -158,91 +160,6 @@ pub async fn publish_image(
     Ok(published)
 }
 
-/// Why an image is not published.
-#[derive(Debug, thiserror::Error)]
-pub enum PushError {
-    /// The image breaks a rule.
-    #[error(transparent)]
-    Check(#[from] CheckError),
-    /// The tag names another image, and tags do not move.
-    #[error(
-        "{repository}:{tag} is already published with the digest {existing}, and this build has the digest {ours}: a tag never moves, so commit a change (the tag follows the commit) or roll out the published image"
-    )]
-    TagTaken {
-        /// The repository.
-        repository: RepositoryName,
-        /// The tag.
-        tag: Tag,
-        /// What the tag names.
-        existing: Digest,
-        /// What it should have named.
-        ours: Digest,
-    },
-    /// The registry does not let us in.
-    #[error(
-        "{repository}: the registry refused our credentials on {operation} ({reason}): {advice}"
-    )]
-    Unauthorised {
-        /// The repository.
-        repository: RepositoryName,
-        /// What was tried.
-        operation: String,
-        /// What the registry said.
-        reason: String,
-        /// What to do.
-        advice: String,
-    },
-    /// There is no such repository.
-    #[error(
-        "the repository {repository} does not exist: create it first (`publish --create-repository`, or Terraform's ecr module)"
-    )]
-    RepositoryMissing {
-        /// The repository.
-        repository: RepositoryName,
-    },
-    /// The registry holds other bytes than ours.
-    #[error(
-        "{repository}: after {operation} the registry reports the digest {reported}, but what was sent has the digest {ours}: do not use this image; something between here and the registry changes what is sent"
-    )]
-    DigestMismatch {
-        /// The repository.
-        repository: RepositoryName,
-        /// What was tried.
-        operation: String,
-        /// What the registry reports.
-        reported: Digest,
-        /// What was sent.
-        ours: Digest,
-    },
-    /// The trouble did not pass.
-    #[error(
-        "{repository}: {operation} failed {attempts} times, last with: {reason}; nothing was tagged, so run the same command again later (what was sent is not sent again)"
-    )]
-    GaveUp {
-        /// The repository.
-        repository: RepositoryName,
-        /// What was tried.
-        operation: String,
-        /// How often.
-        attempts: usize,
-        /// The last failure.
-        reason: String,
-    },
-    /// The registry refuses, or breaks its protocol.
-    #[error("{repository}: {operation} was refused: {reason}")]
-    Refused {
-        /// The repository.
-        repository: RepositoryName,
-        /// What was tried.
-        operation: String,
-        /// What the registry said.
-        reason: String,
-    },
-    /// A blob's file is gone or changed.
-    #[error("the image cannot be read: {0}")]
-    File(String),
-}
-
 #[derive(Default)]
 struct Sent {
     bytes: AtomicU64,
@@ -282,7 +199,7 @@ impl<'a> Push<'a> {
         let existing = self
             .retrying(&operation, || self.remote.tagged_digest(self.tag))
             .await
-            .map_err(|failure| self.explain(&operation, failure, ours))?;
+            .map_err(|failure| PushError::explain(self.target, &operation, failure, ours))?;
         match existing {
             None => Ok(false),
             Some(existing) if existing == *ours => Ok(true),
@@ -329,7 +246,9 @@ impl<'a> Push<'a> {
         let outcome = self
             .retrying(&operation, attempt)
             .await
-            .map_err(|failure| self.explain(&operation, failure, &blob.digest))?;
+            .map_err(|failure| {
+                PushError::explain(self.target, &operation, failure, &blob.digest)
+            })?;
         let (digest, size) = (blob.digest.clone(), blob.size);
         match outcome {
             Outcome::Present => {
@@ -359,7 +278,12 @@ impl<'a> Push<'a> {
                     let nothing = Failure::Protocol(
                         "the registry took the tag but does not know it".to_owned(),
                     );
-                    return Err(self.explain(&operation, nothing, &image.digest));
+                    return Err(PushError::explain(
+                        self.target,
+                        &operation,
+                        nothing,
+                        &image.digest,
+                    ));
                 }
             },
             // Registries name an immutable tag's refusal differently: the tag itself says more.
@@ -370,11 +294,21 @@ impl<'a> Push<'a> {
                 if refused && self.tag_names(&image.digest).await? {
                     return Ok(false);
                 }
-                return Err(self.explain(&operation, failure, &image.digest));
+                return Err(PushError::explain(
+                    self.target,
+                    &operation,
+                    failure,
+                    &image.digest,
+                ));
             }
         };
         if reported != image.digest {
-            return Err(self.explain(&operation, Failure::Digest { reported }, &image.digest));
+            return Err(PushError::explain(
+                self.target,
+                &operation,
+                Failure::Digest { reported },
+                &image.digest,
+            ));
         }
         (self.progress)(PublishProgress::Tagged {
             tag: self.tag.clone(),
@@ -403,60 +337,5 @@ impl<'a> Push<'a> {
                 });
             })
             .await
-    }
-
-    fn explain(&self, operation: &str, failure: Failure, ours: &Digest) -> PushError {
-        let repository = self.target.repository.clone();
-        let operation = operation.to_owned();
-        let reason = failure.to_string();
-        if failure.may_pass() || failure.is_lost_upload() {
-            let attempts = self.target.retry.attempts.max(1);
-            return PushError::GaveUp {
-                repository,
-                operation,
-                attempts,
-                reason,
-            };
-        }
-        match failure {
-            Failure::Status {
-                status: 401 | 403, ..
-            } => PushError::Unauthorised {
-                repository,
-                operation,
-                reason,
-                advice: self.advice_on_credentials(),
-            },
-            Failure::Status { code, .. } if code == "NAME_UNKNOWN" => {
-                PushError::RepositoryMissing { repository }
-            }
-            Failure::Digest { reported } => PushError::DigestMismatch {
-                repository,
-                operation,
-                reported,
-                ours: ours.clone(),
-            },
-            Failure::File(reason) => PushError::File(reason),
-            _ => PushError::Refused {
-                repository,
-                operation,
-                reason,
-            },
-        }
-    }
-
-    fn advice_on_credentials(&self) -> String {
-        let expires_at = self
-            .target
-            .credentials
-            .as_ref()
-            .map(Credentials::expires_at);
-        match expires_at {
-            None => "none were given, and it asks for some".to_owned(),
-            Some(Some(time)) if time <= Timestamp::now() => {
-                format!("they expired at {time}; run the same command again")
-            }
-            Some(_) => "the caller needs the IAM actions ecr:BatchCheckLayerAvailability, ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:PutImage and ecr:BatchGetImage on the repository".to_owned(),
-        }
     }
 }

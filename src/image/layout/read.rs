@@ -1,22 +1,16 @@
-//! Folders in the OCI image layout (OCI image specification, "Image Layout").
+//! Reading a layout, and believing nothing that its digests do not prove.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use oci_spec::image::{
-    Arch, Descriptor, ImageConfiguration, ImageIndex, ImageIndexBuilder, ImageManifest, MediaType,
-    OciLayout, OciLayoutBuilder, Os, PlatformBuilder, SCHEMA_VERSION, Sha256Digest,
+    Arch, Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType, OciLayout, Os,
 };
 use serde::de::DeserializeOwned;
 
-use super::assemble::{Assembled, canonical_json};
-use super::digest::Digest;
-use super::model::{BlobDescriptor, Image, Platform};
-
-const MARKER: &str = "oci-layout";
-const INDEX: &str = "index.json";
-const LAYOUT_VERSION: &str = "1.0.0";
+use super::{INDEX, LAYOUT_VERSION, LayoutError, MARKER, blob_path};
+use crate::image::digest::Digest;
+use crate::image::model::{BlobDescriptor, Image, Platform};
 
 /// Largest manifest, index or configuration that is read: 4 MiB, what registries accept
 /// (OCI distribution specification, "Pushing manifests").
@@ -27,90 +21,6 @@ const DEEPEST_INDEX: usize = 4;
 
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-
-/// The file of a blob in the layout at `layout`.
-pub fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
-    layout.join("blobs").join("sha256").join(digest.hex())
-}
-
-/// Writes `assembled` into the folder `images`, as a folder named after its digest, and
-/// reads it back. The folder appears complete or not at all; one that is there already and
-/// is sound is kept.
-///
-/// # Errors
-/// When a file cannot be written, or what was written does not read back.
-pub fn write(images: &Path, assembled: &Assembled) -> Result<Image, LayoutError> {
-    let destination = images.join(assembled.digest().hex());
-    if let Ok(image) = read(&destination) {
-        return Ok(image);
-    }
-    fs::create_dir_all(images).map_err(LayoutError::io("create", images))?;
-    let unfinished = tempfile::Builder::new()
-        .prefix(".unfinished-")
-        .tempdir_in(images)
-        .map_err(LayoutError::io("create a folder in", images))?;
-    // A folder within the temporary one, because that is closed to other users.
-    let folder = unfinished.path().join("layout");
-    write_files(&folder, assembled)?;
-    if let Err(error) = replace(&folder, &destination) {
-        // Another build of the same commit may have been faster.
-        return read(&destination).map_err(|_| LayoutError::io("write", &destination)(error));
-    }
-    read(&destination)
-}
-
-/// Moves `folder` to `destination`, where a damaged layout may be in the way.
-fn replace(folder: &Path, destination: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(destination) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    fs::rename(folder, destination)
-}
-
-fn write_files(folder: &Path, assembled: &Assembled) -> Result<(), LayoutError> {
-    let blobs = folder.join("blobs").join("sha256");
-    fs::create_dir_all(&blobs).map_err(LayoutError::io("create", &blobs))?;
-    let put = |path: PathBuf, content: &[u8]| {
-        fs::write(&path, content).map_err(LayoutError::io("write", &path))
-    };
-    for (digest, content) in &assembled.blobs {
-        put(blob_path(folder, digest), content)?;
-    }
-    put(blob_path(folder, &assembled.digest()), &assembled.manifest)?;
-    put(folder.join(INDEX), &index(assembled)?)?;
-    let marker = OciLayoutBuilder::default()
-        .image_layout_version(LAYOUT_VERSION)
-        .build()
-        .and_then(|marker| Ok(canonical_json(&marker)?));
-    put(
-        folder.join(MARKER),
-        &marker.map_err(|error| LayoutError::malformed(&folder.join(MARKER), error))?,
-    )
-}
-
-fn index(assembled: &Assembled) -> Result<Vec<u8>, LayoutError> {
-    let build = || {
-        let digest: Sha256Digest = assembled.digest().hex().parse()?;
-        let mut manifest = Descriptor::new(
-            MediaType::ImageManifest,
-            assembled.manifest.len() as u64,
-            digest,
-        );
-        let platform = PlatformBuilder::default()
-            .os(Platform::TARGET.os)
-            .architecture(Platform::TARGET.architecture)
-            .build()?;
-        manifest.set_platform(Some(platform));
-        let index = ImageIndexBuilder::default()
-            .schema_version(SCHEMA_VERSION)
-            .media_type(MediaType::ImageIndex)
-            .manifests([manifest])
-            .build()?;
-        Ok(canonical_json(&index)?)
-    };
-    build().map_err(|error: oci_spec::OciSpecError| LayoutError::malformed(Path::new(INDEX), error))
-}
 
 /// Reads the one `linux/amd64` image of the layout at `folder` and verifies every blob.
 ///
@@ -320,94 +230,5 @@ impl TryFrom<&Descriptor> for BlobDescriptor {
             size: descriptor.size(),
             media_type: descriptor.media_type().to_string(),
         })
-    }
-}
-
-/// Why a folder does not hold an image that we can use, or could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum LayoutError {
-    /// There is no `oci-layout` file.
-    #[error("{0} is not a folder in the OCI image layout: it has no file `oci-layout`")]
-    NotALayout(PathBuf),
-    /// A version of the layout that we do not know.
-    #[error("{folder} has version {version} of the OCI image layout; only 1.0.0 is known")]
-    Version {
-        /// The layout's folder.
-        folder: PathBuf,
-        /// The version that it names.
-        version: String,
-    },
-    /// No image for `linux/amd64`.
-    #[error("{folder} holds no linux/amd64 image; found: {}", list(found))]
-    NoImage {
-        /// The layout's folder.
-        folder: PathBuf,
-        /// Platform and digest of the images that it holds.
-        found: Vec<String>,
-    },
-    /// More than one candidate, so nobody can say which one is meant.
-    #[error(
-        "{folder} holds more than one linux/amd64 image: {}; keep one",
-        list(found)
-    )]
-    ManyImages {
-        /// The layout's folder.
-        folder: PathBuf,
-        /// Platform and digest of the candidates.
-        found: Vec<String>,
-    },
-    /// A blob is not what its name says.
-    #[error("{path} is damaged: expected {expected}, found {actual}; build the image again")]
-    Damaged {
-        /// The blob's file.
-        path: PathBuf,
-        /// Digest and size that the image names.
-        expected: String,
-        /// Digest and size of the file.
-        actual: String,
-    },
-    /// A document is not what the specification says.
-    #[error("{path} is malformed: {reason}")]
-    Malformed {
-        /// The document.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The disk did not do its part.
-    #[error("could not {action} {path}: {source}")]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// With which file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl LayoutError {
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
-    }
-
-    fn malformed(path: &Path, reason: impl ToString) -> Self {
-        Self::Malformed {
-            path: path.to_owned(),
-            reason: reason.to_string(),
-        }
-    }
-}
-
-fn list(found: &[String]) -> String {
-    if found.is_empty() {
-        "no image at all".to_owned()
-    } else {
-        found.join(", ")
     }
 }

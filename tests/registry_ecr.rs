@@ -1,0 +1,279 @@
+//! ECR's API: moto as a server that we did not write, and canned answers for what it cannot rehearse.
+
+mod support;
+
+use std::process::Stdio;
+
+use aws_credential_types::Credentials;
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::config::{BehaviorVersion, Region};
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::post;
+use quilt_mcp_deploy::registry::{Ecr, TagImmutability};
+use serde_json::{Value, json};
+use support::tool;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::Child;
+
+fn client(endpoint: &str) -> Client {
+    let config = aws_sdk_ecr::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::from_keys("test", "test", None))
+        .build();
+    Client::from_conf(config)
+}
+
+/// An endpoint that answers every call with what `answer` says of its operation and body.
+async fn canned(answer: fn(&str, Value) -> (StatusCode, Value)) -> Ecr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let handler = move |headers: HeaderMap, body: Bytes| async move {
+        let target = headers["x-amz-target"].to_str().unwrap();
+        let operation = target.rsplit('.').next().unwrap();
+        let (status, body) = answer(operation, serde_json::from_slice(&body).unwrap());
+        let headers = [
+            ("x-amzn-requestid", "7f3c-11"),
+            ("content-type", "application/x-amz-json-1.1"),
+        ];
+        (status, headers, body.to_string()).into_response()
+    };
+    let router = Router::new().route("/", post(handler));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ecr::new(&client(&endpoint))
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named() {
+    let ecr = canned(|operation, _| {
+        let message = format!(
+            "User: arn:aws:iam::111122223333:user/ci is not authorized to perform: ecr:{operation}"
+        );
+        (
+            StatusCode::BAD_REQUEST,
+            json!({"__type": "AccessDeniedException", "message": message}),
+        )
+    })
+    .await;
+    let digest = quilt_mcp_deploy::image::Digest::of(b"x");
+    let errors = [
+        (
+            ecr.repository("app").await.unwrap_err(),
+            "ecr:DescribeRepositories",
+        ),
+        (
+            ecr.create_repository("app", &[]).await.unwrap_err(),
+            "ecr:CreateRepository",
+        ),
+        (
+            ecr.authorisation().await.unwrap_err(),
+            "ecr:GetAuthorizationToken",
+        ),
+        (
+            ecr.image_by_digest("app", &digest).await.unwrap_err(),
+            "ecr:DescribeImages",
+        ),
+        (
+            ecr.newest_images("app", 3).await.unwrap_err(),
+            "ecr:DescribeImages",
+        ),
+    ];
+    for (error, action) in errors {
+        assert!(error.is_access_denied());
+        assert_eq!(error.action, action);
+        assert_eq!(error.request_id.as_deref(), Some("7f3c-11"));
+        let text = error.to_string();
+        for sign in [
+            "AccessDeniedException",
+            "not authorized",
+            "request 7f3c-11",
+            &format!("needs the IAM action {action}"),
+        ] {
+            assert!(text.contains(sign), "{sign}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_what_it_promises_is_an_error() {
+    let ecr = canned(|_, _| {
+        (
+            StatusCode::OK,
+            json!({"authorizationData": [{"authorizationToken": "bm8gY29sb24="}],
+        "repositories": [{"repositoryName": "app", "repositoryUri": "nonsense"}]}),
+        )
+    })
+    .await;
+    let error = ecr.authorisation().await.unwrap_err().to_string();
+    assert!(
+        error.contains("no usable token") && !error.contains("no colon"),
+        "{error}"
+    );
+    let error = ecr.repository("app").await.unwrap_err().to_string();
+    assert!(
+        error.contains("repository app") && error.contains("nonsense"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_with_the_cause() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = Ecr::new(&client(&endpoint))
+        .repository("app")
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, None);
+    assert!(
+        error.to_string().to_lowercase().contains("refused"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_newest_images_come_from_all_pages() {
+    let ecr = canned(|operation, request| {
+        assert_eq!(operation, "DescribeImages");
+        assert_eq!(request["filter"]["tagStatus"], "TAGGED");
+        let page: u64 = request["nextToken"]
+            .as_str()
+            .map_or(0, |token| token.parse().unwrap());
+        let digest = quilt_mcp_deploy::image::Digest::of(&[page as u8]);
+        // Neither sorted nor the other way round.
+        let pushed_at = [1_700_000_200.0, 1_700_000_300.5, 1_700_000_100.0][page as usize];
+        let mut answer = json!({"imageDetails": [{
+            "imageDigest": digest, "imageTags": [format!("tag-{page}"), "also"],
+            "imagePushedAt": pushed_at, "imageSizeInBytes": 12_000_000 + page,
+        }]});
+        if page < 2 {
+            answer["nextToken"] = json!((page + 1).to_string());
+        }
+        (StatusCode::OK, answer)
+    })
+    .await;
+    let newest = ecr.newest_images("app", 2).await.unwrap();
+    let tags: Vec<_> = newest.iter().map(|image| image.tags.join(" ")).collect();
+    assert_eq!(tags, ["also tag-1", "also tag-0"]);
+    assert_eq!(newest[0].size, Some(12_000_001));
+    assert_eq!(
+        newest[0].pushed_at.unwrap().as_millisecond(),
+        1_700_000_300_500
+    );
+}
+
+/// A running moto; ends when dropped.
+struct Moto {
+    endpoint: String,
+    _process: Child,
+}
+
+impl Moto {
+    async fn start(program: &std::path::Path) -> Self {
+        let mut process = tokio::process::Command::new(program)
+            .args(["--host", "127.0.0.1", "--port", "0"])
+            .env("PYTHONUNBUFFERED", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let endpoint = loop {
+            let line = log.next_line().await.unwrap();
+            let line = line.unwrap_or_else(|| panic!("moto ended: {said:?}"));
+            if let Some((_, address)) = line.split_once("Running on ") {
+                break address.trim().to_owned();
+            }
+            said.push(line);
+        };
+        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        Self {
+            endpoint,
+            _process: process,
+        }
+    }
+}
+
+#[tokio::test]
+async fn moto_agrees_about_repositories_and_images() {
+    let Some(program) = tool("moto_server") else {
+        return;
+    };
+    let moto = Moto::start(&program).await;
+    let client = client(&moto.endpoint);
+    let ecr = Ecr::new(&client);
+
+    assert_eq!(ecr.repository("team/app").await.unwrap(), None);
+    let tags = [("ManagedBy".to_owned(), "quilt-mcp-deploy".to_owned())];
+    let created = ecr.create_repository("team/app", &tags).await.unwrap();
+    assert_eq!(created.tag_immutability, TagImmutability::Immutable);
+    assert!(created.scan_on_push);
+    assert_eq!(created.uri.path(), "team/app");
+    assert!(
+        created.arn.ends_with(":repository/team/app"),
+        "{}",
+        created.arn
+    );
+    assert_eq!(
+        ecr.repository("team/app").await.unwrap(),
+        Some(created.clone())
+    );
+    let listed = client
+        .list_tags_for_resource()
+        .resource_arn(&created.arn)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(listed.tags()[0].key(), "ManagedBy");
+    let error = ecr.create_repository("team/app", &[]).await.unwrap_err();
+    assert_eq!(
+        error.code.as_deref(),
+        Some("RepositoryAlreadyExistsException")
+    );
+
+    let credentials = ecr.authorisation().await.unwrap();
+    assert!(credentials.expires_at().is_some());
+
+    let folder = tempfile::tempdir().unwrap();
+    let image = support::images::image(folder.path(), b"binary");
+    let put = client
+        .put_image()
+        .repository_name("team/app")
+        .image_tag("1.4.0-3f2a9c1")
+        .image_manifest(String::from_utf8(image.manifest.clone()).unwrap())
+        .image_manifest_media_type(&image.manifest_media_type)
+        .send()
+        .await
+        .unwrap();
+    let tag = "1.4.0-3f2a9c1".parse().unwrap();
+    let found = ecr.image_by_tag("team/app", &tag).await.unwrap().unwrap();
+    // Moto computes a digest of its own making, so it is asked which.
+    let put = put.image().unwrap().image_id().unwrap();
+    assert_eq!(found.digest.as_str(), put.image_digest().unwrap());
+    assert_eq!(found.tags, ["1.4.0-3f2a9c1"]);
+    assert_eq!(
+        ecr.image_by_digest("team/app", &found.digest)
+            .await
+            .unwrap(),
+        Some(found.clone())
+    );
+    assert_eq!(ecr.newest_images("team/app", 5).await.unwrap(), [found]);
+
+    assert_eq!(
+        ecr.image_by_tag("team/app", &"other".parse().unwrap())
+            .await
+            .unwrap(),
+        None
+    );
+    let error = ecr.newest_images("missing", 5).await.unwrap_err();
+    assert_eq!(error.code.as_deref(), Some("RepositoryNotFoundException"));
+    assert!(error.to_string().contains("repository missing"), "{error}");
+}
