@@ -5,6 +5,7 @@
 
 pub mod fake_registry;
 pub mod images;
+pub mod rehearsal;
 
 use std::path::PathBuf;
 
