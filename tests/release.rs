@@ -135,9 +135,13 @@ fn a_broken_release_is_rolled_back_explained_and_never_noticed_by_clients() {
     );
     assert_eq!(rehearsal.status()["release"]["digest"], good["digest"]);
 
-    rehearsal.run(&["local", "fault", "refuse-pulls"]).expect(0);
+    let second = rehearsal.server(SECOND);
+    let image = format!("*@{}", second.digest);
+    rehearsal
+        .run(&["local", "fault", "refuse-pulls", "--image", &image])
+        .expect(0);
     let pull = rehearsal
-        .deploy(&rehearsal.server(SECOND), &[])
+        .deploy(&second, &[])
         .expect(8)
         .json();
     let group = &pull["diagnosis"]["stopped"][0];
