@@ -97,7 +97,6 @@ impl HealthCheck {
 pub(crate) struct Target {
     pub address: Ipv4Addr,
     pub port: u16,
-    pub registered_at: Moment,
     pub health: Health,
     /// Consecutive checks that passed, or failed: only one of the two is not zero.
     pub passed: u32,
@@ -139,7 +138,6 @@ impl Target {
         Self {
             address,
             port,
-            registered_at: now,
             health: Health::Registering,
             passed: 0,
             failed: 0,
