@@ -140,10 +140,7 @@ fn a_broken_release_is_rolled_back_explained_and_never_noticed_by_clients() {
     rehearsal
         .run(&["local", "fault", "refuse-pulls", "--image", &image])
         .expect(0);
-    let pull = rehearsal
-        .deploy(&second, &[])
-        .expect(8)
-        .json();
+    let pull = rehearsal.deploy(&second, &[]).expect(8).json();
     let group = &pull["diagnosis"]["stopped"][0];
     assert_eq!(group["stop_code"], "TaskFailedToStart");
     assert!(
