@@ -1,6 +1,6 @@
 //! What an engine leaves on the machine when it is killed: processes, mounts, folders.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -15,6 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a process may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The program that is the parent of a container's first process.
+const SHIM: &str = "containerd-shim";
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The folders that belong to one engine alone.
@@ -31,7 +33,11 @@ impl Places {
     /// # Errors
     /// When one of them resists.
     pub fn clear(&self) -> anyhow::Result<()> {
-        end_all(|| self.processes())?;
+        // A container's first process heeds no request to end from outside.
+        for pid in children_of(&self.processes(SHIM)) {
+            send(pid, Signal::KILL)?;
+        }
+        end_all(|| self.processes(""))?;
         for mount in self.mounts()? {
             match unmount(&mount, UnmountFlags::DETACH) {
                 // Gone with another one.
@@ -52,19 +58,15 @@ impl Places {
         Ok(())
     }
 
-    /// The engine's own processes: each is told on its command line to work in our folder,
-    /// which no other engine uses.
-    fn processes(&self) -> Vec<Pid> {
-        let Ok(entries) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
-            .filter_map(|entry| {
-                let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-                let command_line = fs::read(entry.path().join("cmdline")).ok()?;
-                is_of_engine(&command_line, &self.run).then(|| Pid::from_raw(pid))?
+    /// The engine's own processes whose program's name starts like this: each is told on its
+    /// command line to work in our folder, which no other engine uses.
+    fn processes(&self, program: &str) -> Vec<Pid> {
+        every_process()
+            .filter(|(_, folder)| {
+                fs::read(folder.join("cmdline"))
+                    .is_ok_and(|command_line| is_of_engine(&command_line, program, &self.run))
             })
+            .map(|(pid, _)| pid)
             .collect()
     }
 
@@ -79,29 +81,58 @@ impl Places {
     }
 }
 
-/// Whether the words of a command line, each ended by NUL, are those of a program of the engine
-/// that works in this folder.
-fn is_of_engine(command_line: &[u8], folder: &Path) -> bool {
+/// Every process with its folder in `/proc`.
+fn every_process() -> impl Iterator<Item = (Pid, PathBuf)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        Some((Pid::from_raw(pid)?, entry.path()))
+    })
+}
+
+fn children_of(parents: &[Pid]) -> Vec<Pid> {
+    every_process()
+        .filter(|(_, folder)| {
+            let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
+            parent(&status).is_some_and(|parent| parents.contains(&parent))
+        })
+        .map(|(pid, _)| pid)
+        .collect()
+}
+
+/// The parent in a text in the format of `/proc/PID/status` (proc(5)).
+fn parent(status: &str) -> Option<Pid> {
+    let field = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    Pid::from_raw(field.trim().parse().ok()?)
+}
+
+/// Whether the words of a command line, each ended by NUL, are those of a program of the engine,
+/// with a name that starts like this, that works in this folder.
+fn is_of_engine(command_line: &[u8], program: &str, folder: &Path) -> bool {
     let mut words = command_line.split(|&byte| byte == 0);
-    let program = Path::new(std::ffi::OsStr::from_bytes(
-        words.next().unwrap_or_default(),
-    ));
-    let name = program.file_name().unwrap_or_default().as_bytes();
+    let path = Path::new(OsStr::from_bytes(words.next().unwrap_or_default()));
+    let name = path.file_name().unwrap_or_default().as_bytes();
     (name == b"dockerd" || name.starts_with(b"containerd"))
+        && name.starts_with(program.as_bytes())
         && words.any(|word| {
             let path = word.strip_prefix(b"unix://").unwrap_or(word);
-            Path::new(std::ffi::OsStr::from_bytes(path)).starts_with(folder)
+            Path::new(OsStr::from_bytes(path)).starts_with(folder)
         })
+}
+
+/// Signals a process, which may have ended meanwhile.
+fn send(pid: Pid, signal: Signal) -> anyhow::Result<()> {
+    match kill_process(pid, signal) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("could not end process {pid:?}")),
+    }
 }
 
 fn end_all(processes: impl Fn() -> Vec<Pid>) -> anyhow::Result<()> {
     for signal in [Signal::TERM, Signal::KILL] {
         let deadline = Instant::now() + PATIENCE;
         for pid in processes() {
-            match kill_process(pid, signal) {
-                Ok(()) | Err(Errno::SRCH) => {}
-                Err(error) => return Err(error).with_context(|| format!("could not end {pid:?}")),
-            }
+            send(pid, signal)?;
         }
         while Instant::now() < deadline {
             if processes().is_empty() {
@@ -189,11 +220,24 @@ mod tests {
         ] {
             let command_line = words.join("\0") + "\0";
             assert_eq!(
-                is_of_engine(command_line.as_bytes(), folder),
+                is_of_engine(command_line.as_bytes(), "", folder),
                 ours,
                 "{words:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_container_is_known_by_its_parent() {
+        let shim = b"containerd-shim-runc-v2\0-address\0/run/ours/c.sock\0";
+        let daemon = b"containerd\0--config\0/run/ours/c.toml\0";
+        assert!(is_of_engine(shim, SHIM, Path::new("/run/ours")));
+        assert!(!is_of_engine(daemon, SHIM, Path::new("/run/ours")));
+        let status = "Name:\tx\nPid:\t7\nPPid:\t3\nTracerPid:\t0\n";
+        assert_eq!(parent(status), Pid::from_raw(3));
+        assert_eq!(parent("Name:\tinit\nPPid:\t0\n"), None);
+        let us = rustix::process::getppid().expect("a test has a parent");
+        assert!(children_of(&[us]).contains(&rustix::process::getpid()));
     }
 
     #[test]
