@@ -134,14 +134,15 @@ pub(crate) enum Failure {
 }
 
 impl Target {
-    pub(crate) fn new(address: Ipv4Addr, port: u16, now: Moment) -> Self {
+    /// A target that is first checked at `first_check`.
+    pub(crate) fn new(address: Ipv4Addr, port: u16, first_check: Moment) -> Self {
         Self {
             address,
             port,
             health: Health::Registering,
             passed: 0,
             failed: 0,
-            next_check_at: now,
+            next_check_at: first_check,
             checking: false,
             in_flight: Arc::default(),
             sent: 0,
