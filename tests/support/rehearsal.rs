@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use quilt_mcp_deploy::image::assemble::{ImageSpec, assemble};
 use quilt_mcp_deploy::image::{Checkout, Image, NativeOptions, build_native, layout};
@@ -114,6 +116,29 @@ impl Rehearsal {
         self.run(&["local", "status", "--output", "json"])
             .expect(0)
             .json()
+    }
+
+    /// The registry's password for the user `AWS`, as ECR gives it.
+    pub fn registry_password(&self) -> String {
+        use aws_sdk_ecr::config::{BehaviorVersion, Credentials, Region};
+        let config = aws_sdk_ecr::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(self.description()["endpoint_url"].as_str().unwrap())
+            .build();
+        let ask = aws_sdk_ecr::Client::from_conf(config)
+            .get_authorization_token()
+            .send();
+        let answer = tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(ask)
+            .unwrap();
+        let token = answer.authorization_data()[0]
+            .authorization_token()
+            .unwrap();
+        let decoded = String::from_utf8(STANDARD.decode(token).unwrap()).unwrap();
+        decoded.strip_prefix("AWS:").unwrap().to_owned()
     }
 
     /// An image whose program is the fixture of this name.
