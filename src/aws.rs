@@ -153,6 +153,8 @@ pub enum AwsErrorKind {
     Server,
     /// AWS refused the request.
     Refused,
+    /// AWS's answer lacks what its documentation promises.
+    Incomplete,
 }
 
 /// A failed AWS call: which, on what, and what AWS said.
@@ -207,6 +209,18 @@ impl AwsError {
         }
     }
 
+    /// An answer that lacks something: "names no repository".
+    pub fn incomplete(action: &'static str, resource: impl Into<String>, lack: &str) -> Self {
+        Self {
+            action,
+            resource: resource.into(),
+            kind: AwsErrorKind::Incomplete,
+            code: None,
+            message: format!("the answer {lack}"),
+            request_id: None,
+        }
+    }
+
     /// What the operator can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         let hint = match self.kind {
@@ -223,7 +237,7 @@ impl AwsError {
             AwsErrorKind::Unreachable => {
                 "check the network, the proxy settings and the region or endpoint, then run the same command".to_owned()
             }
-            AwsErrorKind::Server | AwsErrorKind::Refused => return None,
+            AwsErrorKind::Server | AwsErrorKind::Refused | AwsErrorKind::Incomplete => return None,
         };
         Some(hint)
     }
@@ -260,10 +274,7 @@ impl fmt::Display for AwsError {
 
 impl std::error::Error for AwsError {}
 
-fn kind_of<E>(
-    error: &SdkError<E, HttpResponse>,
-    code: Option<&str>,
-) -> AwsErrorKind {
+fn kind_of<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>) -> AwsErrorKind {
     match code.map(|code| code.trim_end_matches("Exception")) {
         Some(
             "ExpiredToken"

@@ -12,7 +12,7 @@ use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
-use crate::registry::{EcrError, PushError};
+use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::rollout::RolloutError;
 use crate::rollout::preflight::PreflightError;
@@ -95,7 +95,7 @@ impl Failure {
     }
 
     /// A failed AWS call in a stage whose failures end with `exit`.
-    fn aws(exit: Exit, error: &AwsError) -> Self {
+    pub fn aws(exit: Exit, error: &AwsError) -> Self {
         let exit = if error.is_credentials() {
             Exit::Credentials
         } else {
@@ -189,12 +189,6 @@ impl From<LayoutError> for Failure {
 impl From<CheckError> for Failure {
     fn from(error: CheckError) -> Self {
         Self::new(Exit::Publish, error.to_string())
-    }
-}
-
-impl From<EcrError> for Failure {
-    fn from(error: EcrError) -> Self {
-        Self::new(Exit::Publish, error.to_string()).maybe_hint(error.hint())
     }
 }
 

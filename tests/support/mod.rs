@@ -3,8 +3,11 @@
 // Every suite uses its own part.
 #![allow(dead_code)]
 
+pub mod aws_endpoint;
+pub mod cli;
 pub mod fake_registry;
 pub mod images;
+pub mod moto;
 
 use std::path::PathBuf;
 
@@ -18,12 +21,15 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     let found = std::env::split_paths(&search_path)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file());
-    if found.is_none() {
-        assert!(
-            std::env::var_os(REQUIRE_TOOLS).is_none_or(|value| value != "1"),
-            "{name} is not installed, and {REQUIRE_TOOLS}=1 requires it"
-        );
-        println!("skipped: {name} is not installed");
-    }
-    found
+    found.or_else(|| missing_tool(name))
+}
+
+/// Says that a program is missing; where tools are required, fails.
+pub fn missing_tool(name: &str) -> Option<PathBuf> {
+    assert!(
+        std::env::var_os(REQUIRE_TOOLS).is_none_or(|value| value != "1"),
+        "{name} is not installed, and {REQUIRE_TOOLS}=1 requires it"
+    );
+    println!("skipped: {name} is not installed");
+    None
 }
