@@ -1,5 +1,6 @@
 //! Errors as an operator meets them: what happened, what to do next, and the exit code.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -105,21 +106,24 @@ impl Failure {
     }
 
     /// Shows it on stderr, and with `--output json` as an object on stdout too.
+    ///
+    /// Where nobody listens or there is no room, the exit code still says it.
     pub fn show(&self, output: Output) {
-        eprintln!("error: {}", self.message);
-        if let Some(excerpt) = &self.excerpt {
-            eprint!("{excerpt}");
-        }
-        if let Some(hint) = &self.hint {
-            eprintln!("  hint: {hint}");
-        }
+        let _ = writeln!(std::io::stderr(), "{}", self.told().trim_end());
         if output == Output::Json {
             let error = json!({
                 "version": 1,
                 "error": {"exit_code": self.exit as u8, "message": self.message, "hint": self.hint},
             });
-            println!("{error:#}");
+            let _ = writeln!(std::io::stdout(), "{error:#}");
         }
+    }
+
+    fn told(&self) -> String {
+        let excerpt = self.excerpt.as_deref().unwrap_or_default();
+        let hint = self.hint.as_ref();
+        let hint = hint.map_or_else(String::new, |hint| format!("  hint: {hint}"));
+        format!("error: {}\n{excerpt}{hint}", self.message)
     }
 }
 
