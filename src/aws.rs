@@ -8,6 +8,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -66,7 +67,13 @@ impl Clients {
             .get_caller_identity()
             .send()
             .await
-            .map_err(|error| AwsError::new("sts:GetCallerIdentity", &environment.name, &error))?;
+            .map_err(|error| {
+                let credentials = match &environment.profile {
+                    Some(profile) => format!("{} with profile {profile}", environment.name),
+                    None => environment.name.clone(),
+                };
+                AwsError::new("sts:GetCallerIdentity", credentials, &error)
+            })?;
         let caller = Caller {
             account_id: identity.account.unwrap_or_default(),
             arn: identity.arn.unwrap_or_default(),
@@ -146,6 +153,8 @@ pub enum AwsErrorKind {
     Server,
     /// AWS refused the request.
     Refused,
+    /// AWS's answer lacks what its documentation promises.
+    Incomplete,
 }
 
 /// A failed AWS call: which, on what, and what AWS said.
@@ -180,18 +189,35 @@ impl AwsError {
             .raw_response()
             .and_then(|response| response.headers().get("x-amzn-requestid"))
             .map(str::to_owned);
+        let no_credentials = credentials_error(error);
         let message = match (error.message(), &code) {
             (Some(message), _) => message.to_owned(),
             (None, Some(code)) => code.clone(),
-            (None, None) => root_causes(error),
+            (None, None) => root_causes(no_credentials.unwrap_or(error)),
         };
         Self {
             action,
             resource: resource.into(),
-            kind: kind_of(error, code.as_deref(), &message),
+            kind: if no_credentials.is_some() {
+                AwsErrorKind::CredentialsMissing
+            } else {
+                kind_of(error, code.as_deref())
+            },
             code,
             message,
             request_id,
+        }
+    }
+
+    /// An answer that lacks something: "names no repository".
+    pub fn incomplete(action: &'static str, resource: impl Into<String>, lack: &str) -> Self {
+        Self {
+            action,
+            resource: resource.into(),
+            kind: AwsErrorKind::Incomplete,
+            code: None,
+            message: format!("the answer {lack}"),
+            request_id: None,
         }
     }
 
@@ -211,7 +237,7 @@ impl AwsError {
             AwsErrorKind::Unreachable => {
                 "check the network, the proxy settings and the region or endpoint, then run the same command".to_owned()
             }
-            AwsErrorKind::Server | AwsErrorKind::Refused => return None,
+            AwsErrorKind::Server | AwsErrorKind::Refused | AwsErrorKind::Incomplete => return None,
         };
         Some(hint)
     }
@@ -248,11 +274,7 @@ impl fmt::Display for AwsError {
 
 impl std::error::Error for AwsError {}
 
-fn kind_of<E>(
-    error: &SdkError<E, HttpResponse>,
-    code: Option<&str>,
-    message: &str,
-) -> AwsErrorKind {
+fn kind_of<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>) -> AwsErrorKind {
     match code.map(|code| code.trim_end_matches("Exception")) {
         Some(
             "ExpiredToken"
@@ -276,7 +298,6 @@ fn kind_of<E>(
             | "RequestLimitExceeded"
             | "SlowDown",
         ) => AwsErrorKind::Throttled,
-        _ if credentials_not_loaded(message) => AwsErrorKind::CredentialsMissing,
         _ => match error {
             SdkError::ServiceError(service) if service.raw().status().as_u16() >= 500 => {
                 AwsErrorKind::Server
@@ -287,17 +308,13 @@ fn kind_of<E>(
     }
 }
 
-/// The SDK has no typed error for credentials that no provider could give or refresh.
-fn credentials_not_loaded(message: &str) -> bool {
-    [
-        "no providers in chain provided credentials",
-        "credentials provider",
-        "failed to load credentials",
-        "SSO token",
-        "sso",
-    ]
-    .iter()
-    .any(|sign| message.contains(sign))
+/// The reason why no provider could give or refresh credentials, if that is what happened:
+/// the SDK hides it among the causes of a failed dispatch.
+fn credentials_error<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+        .find(|error| error.is::<CredentialsError>())
 }
 
 /// An error and its causes in one line, each said once.

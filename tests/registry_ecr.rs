@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::process::Stdio;
-
 use aws_credential_types::Credentials;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::config::{BehaviorVersion, Region};
@@ -12,12 +10,11 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
+use quilt_mcp_deploy::aws::AwsErrorKind;
 use quilt_mcp_deploy::registry::{Ecr, TagImmutability};
 use serde_json::{Value, json};
-use support::tool;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use support::moto::Moto;
 use tokio::net::TcpListener;
-use tokio::process::Child;
 
 fn client(endpoint: &str) -> Client {
     let config = aws_sdk_ecr::Config::builder()
@@ -84,18 +81,15 @@ async fn a_missing_permission_is_named() {
         ),
     ];
     for (error, action) in errors {
-        assert!(error.is_access_denied());
+        assert_eq!(error.kind, AwsErrorKind::AccessDenied);
         assert_eq!(error.action, action);
         assert_eq!(error.request_id.as_deref(), Some("7f3c-11"));
         let text = error.to_string();
-        for sign in [
-            "AccessDeniedException",
-            "not authorized",
-            "request 7f3c-11",
-            &format!("needs the IAM action {action}"),
-        ] {
+        for sign in ["AccessDeniedException", "not authorized", "request 7f3c-11"] {
             assert!(text.contains(sign), "{sign}: {text}");
         }
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(&format!("the IAM action {action}")), "{hint}");
     }
 }
 
@@ -168,47 +162,12 @@ async fn the_newest_images_come_from_all_pages() {
     );
 }
 
-/// A running moto; ends when dropped.
-struct Moto {
-    endpoint: String,
-    _process: Child,
-}
-
-impl Moto {
-    async fn start(program: &std::path::Path) -> Self {
-        let mut process = tokio::process::Command::new(program)
-            .args(["--host", "127.0.0.1", "--port", "0"])
-            .env("PYTHONUNBUFFERED", "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
-        let endpoint = loop {
-            let line = log.next_line().await.unwrap();
-            let line = line.unwrap_or_else(|| panic!("moto ended: {said:?}"));
-            if let Some((_, address)) = line.split_once("Running on ") {
-                break address.trim().to_owned();
-            }
-            said.push(line);
-        };
-        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-        Self {
-            endpoint,
-            _process: process,
-        }
-    }
-}
-
 #[tokio::test]
 async fn moto_agrees_about_repositories_and_images() {
-    let Some(program) = tool("moto_server") else {
+    let Some(moto) = Moto::start() else {
         return;
     };
-    let moto = Moto::start(&program).await;
-    let client = client(&moto.endpoint);
+    let client = client(moto.url());
     let ecr = Ecr::new(&client);
 
     assert_eq!(ecr.repository("team/app").await.unwrap(), None);

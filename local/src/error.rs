@@ -14,8 +14,8 @@ pub enum Error {
     AlreadyRunning(PathBuf),
     /// A port was asked for by number and is taken.
     #[error(
-        "port {} of {address} is in use, so the {listener} cannot listen there: stop what uses it, or choose another port (0 takes any free one)",
-        .address.port()
+        "port {} of {} is in use, so the {listener} cannot listen there: stop what uses it, or choose another port (0 takes any free one)",
+        .address.port(), .address.ip()
     )]
     PortInUse {
         /// What wanted to listen.

@@ -1,5 +1,6 @@
 //! Errors as an operator meets them: what happened, what to do next, and the exit code.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -12,7 +13,7 @@ use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
-use crate::registry::{EcrError, PushError};
+use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::rollout::RolloutError;
 use crate::rollout::preflight::PreflightError;
@@ -95,7 +96,7 @@ impl Failure {
     }
 
     /// A failed AWS call in a stage whose failures end with `exit`.
-    fn aws(exit: Exit, error: &AwsError) -> Self {
+    pub fn aws(exit: Exit, error: &AwsError) -> Self {
         let exit = if error.is_credentials() {
             Exit::Credentials
         } else {
@@ -105,21 +106,24 @@ impl Failure {
     }
 
     /// Shows it on stderr, and with `--output json` as an object on stdout too.
+    ///
+    /// Where nobody listens or there is no room, the exit code still says it.
     pub fn show(&self, output: Output) {
-        eprintln!("error: {}", self.message);
-        if let Some(excerpt) = &self.excerpt {
-            eprint!("{excerpt}");
-        }
-        if let Some(hint) = &self.hint {
-            eprintln!("  hint: {hint}");
-        }
+        let _ = writeln!(std::io::stderr(), "{}", self.told().trim_end());
         if output == Output::Json {
             let error = json!({
                 "version": 1,
                 "error": {"exit_code": self.exit as u8, "message": self.message, "hint": self.hint},
             });
-            println!("{error:#}");
+            let _ = writeln!(std::io::stdout(), "{error:#}");
         }
+    }
+
+    fn told(&self) -> String {
+        let excerpt = self.excerpt.as_deref().unwrap_or_default();
+        let hint = self.hint.as_ref();
+        let hint = hint.map_or_else(String::new, |hint| format!("  hint: {hint}"));
+        format!("error: {}\n{excerpt}{hint}", self.message)
     }
 }
 
@@ -189,12 +193,6 @@ impl From<LayoutError> for Failure {
 impl From<CheckError> for Failure {
     fn from(error: CheckError) -> Self {
         Self::new(Exit::Publish, error.to_string())
-    }
-}
-
-impl From<EcrError> for Failure {
-    fn from(error: EcrError) -> Self {
-        Self::new(Exit::Publish, error.to_string()).maybe_hint(error.hint())
     }
 }
 

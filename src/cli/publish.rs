@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::build::{build, checkout};
 use super::{Context, Exit, Failure};
-use crate::aws::Clients;
+use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::image::Checkout;
 use crate::image::{Image, Tag, check, layout};
@@ -152,7 +152,10 @@ pub async fn publish(
     check::check(&image)?;
 
     let stage = context.stage(Stage::Publish);
-    let target = PushTarget::new(repository.uri, Some(ecr.authorisation().await?));
+    let target = PushTarget::new(
+        repository.uri,
+        Some(ecr.authorisation().await.map_err(refused)?),
+    );
     let (progress, shown) = progress_channel();
     let push = publish_image(&target, &image, &tag, progress);
     let published = show_while(context, push, shown).await?;
@@ -172,6 +175,11 @@ pub async fn publish(
     })
 }
 
+/// ECR refused a call that a publish needs.
+fn refused(error: AwsError) -> Failure {
+    Failure::aws(Exit::Publish, &error)
+}
+
 fn read_layout(folder: &Path) -> Result<Image, Failure> {
     Ok(layout::read(folder)?)
 }
@@ -183,11 +191,11 @@ async fn repository(
     create: bool,
 ) -> Result<Repository, Failure> {
     let name = &environment.repository;
-    match ecr.repository(name).await? {
+    match ecr.repository(name).await.map_err(refused)? {
         Some(repository) => Ok(repository),
         None if create => {
             let tags: Vec<(String, String)> = environment.tags.clone().into_iter().collect();
-            let created = ecr.create_repository(name, &tags).await?;
+            let created = ecr.create_repository(name, &tags).await.map_err(refused)?;
             context.reporter.warn(format!("created the repository {name}: immutable tags, scan on push"));
             Ok(created)
         }

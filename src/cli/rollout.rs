@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::build::checkout;
 use super::{Context, Exit, Failure};
-use crate::aws::Clients;
+use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::image::{Digest, Tag};
 use crate::registry::{Ecr, PublishedImage};
@@ -91,14 +91,19 @@ impl RolloutArgs {
     ) -> Result<ReleaseImage, Failure> {
         let ecr = Ecr::new(&clients.ecr);
         let name = &environment.repository;
-        let repository = ecr.repository(name).await?.ok_or_else(|| {
-            Failure::new(Exit::Preflight, format!("there is no repository {name}"))
-                .hint("publish an image first")
-        })?;
+        let refused = |error: AwsError| Failure::aws(Exit::Preflight, &error);
+        let repository = ecr
+            .repository(name)
+            .await
+            .map_err(refused)?
+            .ok_or_else(|| {
+                Failure::new(Exit::Preflight, format!("there is no repository {name}"))
+                    .hint("publish an image first")
+            })?;
         let mut commit = None;
         let (wanted, found) = match (&self.digest, &self.tag) {
-            (Some(digest), _) => (digest.to_string(), ecr.image_by_digest(name, digest).await?),
-            (None, Some(tag)) => (tag.to_string(), ecr.image_by_tag(name, tag).await?),
+            (Some(digest), _) => (digest.to_string(), ecr.image_by_digest(name, digest).await),
+            (None, Some(tag)) => (tag.to_string(), ecr.image_by_tag(name, tag).await),
             (None, None) => {
                 let checkout = checkout()?;
                 let tag = checkout.clean_tag().ok_or_else(|| {
@@ -111,11 +116,11 @@ impl RolloutArgs {
                     )
                 })?;
                 commit = Some(checkout.commit);
-                (tag.to_string(), ecr.image_by_tag(name, &tag).await?)
+                (tag.to_string(), ecr.image_by_tag(name, &tag).await)
             }
         };
-        let Some(found) = found else {
-            let newest = ecr.newest_images(name, 5).await?;
+        let Some(found) = found.map_err(refused)? else {
+            let newest = ecr.newest_images(name, 5).await.map_err(refused)?;
             return Err(Failure::new(
                 Exit::Preflight,
                 format!("there is no image {wanted} in repository {name}"),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::credentials::Credentials;
-use super::error::EcrError;
+use crate::aws::AwsError;
 use crate::image::{Digest, RepositoryName, Tag};
 
 /// ECR of one account and region.
@@ -73,7 +73,7 @@ impl Ecr {
     ///
     /// # Errors
     /// When ECR does not answer or refuses.
-    pub async fn repository(&self, name: &str) -> Result<Option<Repository>, EcrError> {
+    pub async fn repository(&self, name: &str) -> Result<Option<Repository>, AwsError> {
         const ACTION: &str = "ecr:DescribeRepositories";
         let answer = self
             .client
@@ -94,7 +94,7 @@ impl Ecr {
             {
                 Ok(None)
             }
-            Err(error) => Err(EcrError::new(ACTION, &described(name), &error)),
+            Err(error) => Err(AwsError::new(ACTION, described(name), &error)),
         }
     }
 
@@ -106,7 +106,7 @@ impl Ecr {
         &self,
         name: &str,
         tags: &[(String, String)],
-    ) -> Result<Repository, EcrError> {
+    ) -> Result<Repository, AwsError> {
         const ACTION: &str = "ecr:CreateRepository";
         let mut request = self
             .client
@@ -121,16 +121,16 @@ impl Ecr {
         for (key, value) in tags {
             let tag = ResourceTag::builder().key(key).value(value).build();
             request = request.tags(tag.map_err(|error| {
-                EcrError::incomplete(ACTION, &described(name), &error.to_string())
+                AwsError::incomplete(ACTION, described(name), &error.to_string())
             })?);
         }
         let answer = request
             .send()
             .await
-            .map_err(|error| EcrError::new(ACTION, &described(name), &error))?;
+            .map_err(|error| AwsError::new(ACTION, described(name), &error))?;
         let repository = answer
             .repository()
-            .ok_or_else(|| EcrError::incomplete(ACTION, &described(name), "names no repository"))?;
+            .ok_or_else(|| AwsError::incomplete(ACTION, described(name), "names no repository"))?;
         Repository::read(ACTION, name, repository)
     }
 
@@ -138,7 +138,7 @@ impl Ecr {
     ///
     /// # Errors
     /// When ECR does not answer, refuses, or gives a token that is not `user:password`.
-    pub async fn authorisation(&self) -> Result<Credentials, EcrError> {
+    pub async fn authorisation(&self) -> Result<Credentials, AwsError> {
         const ACTION: &str = "ecr:GetAuthorizationToken";
         const RESOURCE: &str = "the account's registry";
         let answer = self
@@ -146,12 +146,12 @@ impl Ecr {
             .get_authorization_token()
             .send()
             .await
-            .map_err(|error| EcrError::new(ACTION, RESOURCE, &error))?;
+            .map_err(|error| AwsError::new(ACTION, RESOURCE, &error))?;
         answer
             .authorization_data()
             .first()
             .and_then(decode_token)
-            .ok_or_else(|| EcrError::incomplete(ACTION, RESOURCE, "holds no usable token"))
+            .ok_or_else(|| AwsError::incomplete(ACTION, RESOURCE, "holds no usable token"))
     }
 
     /// The image that carries `tag`, if there is one.
@@ -162,7 +162,7 @@ impl Ecr {
         &self,
         repository: &str,
         tag: &Tag,
-    ) -> Result<Option<PublishedImage>, EcrError> {
+    ) -> Result<Option<PublishedImage>, AwsError> {
         let id = ImageIdentifier::builder().image_tag(tag.as_str()).build();
         self.image(repository, id).await
     }
@@ -175,7 +175,7 @@ impl Ecr {
         &self,
         repository: &str,
         digest: &Digest,
-    ) -> Result<Option<PublishedImage>, EcrError> {
+    ) -> Result<Option<PublishedImage>, AwsError> {
         let id = ImageIdentifier::builder()
             .image_digest(digest.as_str())
             .build();
@@ -186,7 +186,7 @@ impl Ecr {
         &self,
         repository: &str,
         id: ImageIdentifier,
-    ) -> Result<Option<PublishedImage>, EcrError> {
+    ) -> Result<Option<PublishedImage>, AwsError> {
         const ACTION: &str = "ecr:DescribeImages";
         let request = self.client.describe_images().repository_name(repository);
         match request.image_ids(id).send().await {
@@ -201,7 +201,7 @@ impl Ecr {
             {
                 Ok(None)
             }
-            Err(error) => Err(EcrError::new(ACTION, &described(repository), &error)),
+            Err(error) => Err(AwsError::new(ACTION, described(repository), &error)),
         }
     }
 
@@ -213,7 +213,7 @@ impl Ecr {
         &self,
         repository: &str,
         count: usize,
-    ) -> Result<Vec<PublishedImage>, EcrError> {
+    ) -> Result<Vec<PublishedImage>, AwsError> {
         let tagged = DescribeImagesFilter::builder()
             .tag_status(TagStatus::Tagged)
             .build();
@@ -229,7 +229,7 @@ impl Ecr {
         let mut images = Vec::new();
         while let Some(detail) = details.next().await {
             let detail = detail.map_err(|error| {
-                EcrError::new("ecr:DescribeImages", &described(repository), &error)
+                AwsError::new("ecr:DescribeImages", described(repository), &error)
             })?;
             images.extend(PublishedImage::read(&detail));
         }
@@ -248,15 +248,15 @@ impl Repository {
         action: &'static str,
         name: &str,
         repository: &aws_sdk_ecr::types::Repository,
-    ) -> Result<Self, EcrError> {
+    ) -> Result<Self, AwsError> {
         let uri = repository.repository_uri().unwrap_or_default();
         Ok(Self {
             name: repository.repository_name().unwrap_or(name).to_owned(),
             arn: repository.repository_arn().unwrap_or_default().to_owned(),
             uri: uri.parse().map_err(|error| {
-                EcrError::incomplete(
+                AwsError::incomplete(
                     action,
-                    &described(name),
+                    described(name),
                     &format!("has an unusable repository URI: {error}"),
                 )
             })?,

@@ -6,7 +6,6 @@
 
 mod credentials;
 pub mod ecr;
-mod error;
 mod protocol;
 pub mod push;
 mod retry;
@@ -14,6 +13,5 @@ mod upload;
 
 pub use credentials::Credentials;
 pub use ecr::{Ecr, PublishedImage, Repository, TagImmutability};
-pub use error::EcrError;
 pub use push::{PublishProgress, Published, PushError, PushTarget, publish_image};
 pub use retry::RetryPolicy;

@@ -12,7 +12,7 @@ use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::credentials::Credentials;
-use super::error::with_causes;
+use crate::aws::root_causes;
 use crate::image::{Digest, RepositoryName, Tag};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -212,7 +212,7 @@ pub enum Failure {
 impl Failure {
     fn connection(error: reqwest::Error) -> Self {
         let error = error.without_url();
-        let reason = with_causes(&error);
+        let reason = root_causes(&error);
         Self::Connection(if error.is_timeout() {
             format!("no answer in time: {reason}")
         } else {

@@ -3,8 +3,11 @@
 // Every suite uses its own part.
 #![allow(dead_code)]
 
+pub mod aws_endpoint;
+pub mod cli;
 pub mod fake_registry;
 pub mod images;
+pub mod moto;
 pub mod rehearsal;
 
 use std::fs::OpenOptions;
