@@ -120,6 +120,7 @@ impl fmt::Display for DeployResult {
         writeln!(f, "url     {}", self.url)?;
         writeln!(f, "digest  {}", self.digest)?;
         writeln!(f, "tag     {}", self.tag)?;
+        writeln!(f, "commit  {}", self.rollout.commit().unwrap_or("unknown"))?;
         if let Some(smoke) = &self.smoke {
             writeln!(f, "mcp     {smoke}")?;
         }

@@ -208,6 +208,11 @@ fn exit_of(outcome: &Outcome) -> Exit {
 }
 
 impl RolloutResult {
+    /// The commit that the image was built from, where known.
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         exit_of(&self.outcome)
