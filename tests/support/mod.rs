@@ -8,6 +8,7 @@ pub mod cli;
 pub mod fake_registry;
 pub mod images;
 pub mod moto;
+pub mod template;
 
 use std::path::PathBuf;
 
