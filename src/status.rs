@@ -166,7 +166,7 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in self.release_lines() {
-            writeln!(f, "{name:<12} {value}")?;
+            writeln!(f, "{name:<8} {value}")?;
         }
         let mut deployments = table(["deployment", "status", "revision", "running", "state"]);
         for deployment in &self.deployments {

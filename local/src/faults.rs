@@ -14,8 +14,12 @@ use crate::load_balancer::pattern;
 #[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Every pull of an image fails with CannotPullContainerError.
-    RefusePulls,
+    /// Pulls of images fail with CannotPullContainerError.
+    RefusePulls {
+        /// The image as the task definition has it, with `*` and `?`, for example `*@sha256:3f2a*`.
+        #[serde(default = "every")]
+        image: String,
+    },
     /// Every AWS call is answered as if its session token had expired.
     ExpiredCredentials,
     /// AWS calls are refused for their rate.
@@ -50,7 +54,7 @@ impl Fault {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::RefusePulls => "refuse-pulls",
+            Self::RefusePulls { .. } => "refuse-pulls",
             Self::ExpiredCredentials => "expired-credentials",
             Self::Throttle { .. } => "throttle",
             Self::Latency { .. } => "latency",
@@ -89,8 +93,11 @@ impl Faults {
         faults.len() < before
     }
 
-    pub(crate) fn refuses_pulls(&self) -> bool {
-        self.lock().contains(&Fault::RefusePulls)
+    /// Whether the pull of `image` is refused.
+    pub(crate) fn refuses_pull(&self, image: &str) -> bool {
+        self.lock().iter().any(
+            |fault| matches!(fault, Fault::RefusePulls { image: refused } if pattern::matches(refused, image)),
+        )
     }
 
     /// Whether the call `service:Operation` is refused, and how.

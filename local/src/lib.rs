@@ -4,10 +4,10 @@
 //! [`serve`] runs it; [`describe`] tells where a running one listens; [`exec_task`] is what the
 //! program that embeds this crate calls in the process that becomes a task.
 //!
-//! Data flows one way. [`state`] is a plain value. The [`ecs`] scheduler is a pure function of that
-//! value and the time, and asks for effects; the [`engine`] carries them out with a [`runtime`] and
-//! writes what happened back into the state. The [`api`], the [`registry`] and the
-//! [`load_balancer`] read and change the same value, each behind its own listener.
+//! Data flows one way. `state` is a plain value. The `ecs` scheduler is a pure function of that
+//! value and the time, and asks for effects; the `engine` carries them out with a `runtime` and
+//! writes what happened back into the state. The `api`, the `registry` and the
+//! `load_balancer` read and change the same value, each behind its own listener.
 
 mod api;
 mod aws;

@@ -119,10 +119,6 @@ impl Logs {
         group.stream(stream, now)?.append(stream, message, now)
     }
 
-    pub(crate) fn has_group(&self, name: &str) -> bool {
-        self.lock().contains_key(name)
-    }
-
     /// Looks at all groups.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&BTreeMap<String, Group>) -> R) -> R {
         look(&self.lock())

@@ -83,8 +83,12 @@ pub struct Down {
 /// Faults of the local environment.
 #[derive(Debug, Subcommand)]
 pub enum FaultCommand {
-    /// Every pull of an image fails
-    RefusePulls,
+    /// Pulls of images fail
+    RefusePulls {
+        /// The image as the task definition has it, with * and ?
+        #[arg(long, default_value = "*")]
+        image: String,
+    },
     /// Every AWS call is answered as if the credentials had expired
     ExpiredCredentials,
     /// AWS calls are throttled
@@ -390,7 +394,7 @@ impl FaultCommand {
                 context.reporter.warn("every fault is off");
                 return Ok(Exit::Done);
             }
-            Self::RefusePulls => Fault::RefusePulls,
+            Self::RefusePulls { image } => Fault::RefusePulls { image },
             Self::ExpiredCredentials => Fault::ExpiredCredentials,
             Self::Throttle {
                 operation,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
@@ -44,7 +45,7 @@ pub enum ConfigError {
         message: String,
         /// The file's name and text.
         #[source_code]
-        text: NamedSource<String>,
+        text: Arc<NamedSource<String>>,
         /// Where.
         #[label("{label}")]
         at: SourceSpan,
@@ -213,7 +214,10 @@ impl Source<'_> {
     ) -> ConfigError {
         ConfigError::Invalid {
             message: format!("{}: {message}", self.path.display()),
-            text: NamedSource::new(self.path.display().to_string(), self.text.to_owned()),
+            text: Arc::new(NamedSource::new(
+                self.path.display().to_string(),
+                self.text.to_owned(),
+            )),
             at: span.into(),
             label: label.into(),
             help: help.map(str::to_owned),

@@ -39,6 +39,7 @@ impl Environment {
         };
         let description = quilt_mcp_local::describe(&state.local())
             .map_err(|error| unreadable(error.to_string()))?
+            .filter(|description| description.alive)
             .ok_or(LocalEnvironmentError::NotRunning)?;
         Self::described(&description).map_err(|error| unreadable(error.to_string()))
     }

@@ -28,6 +28,8 @@ pub struct Plan {
     pub bake: Duration,
     /// How long to wait for a verdict.
     pub timeout: Duration,
+    /// Whether failing tasks end the wait; false where ECS rolls back by itself and is to be left to it.
+    pub fail_fast: bool,
 }
 
 /// What is true of our deployment.
@@ -169,7 +171,7 @@ fn ended(plan: &Plan, history: &History) -> Option<Verdict> {
             },
         });
     }
-    tasks_fail(plan, history)
+    plan.fail_fast.then(|| tasks_fail(plan, history)).flatten()
 }
 
 /// Another deployment is PRIMARY: ECS's rollback of ours, or somebody else's.

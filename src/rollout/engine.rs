@@ -158,6 +158,7 @@ impl Rollout<'_> {
                 Duration::ZERO
             },
             timeout: self.options.timeout,
+            fail_fast: self.on_failure(&before) == OnFailure::Rollback || !before.rolls_back,
         };
         let mut outcome = Outcome {
             revision,
@@ -301,12 +302,9 @@ impl Rollout<'_> {
         let (Verdict::Failed { evidence }, Some(good)) = (&verdict, &plan.previous_revision) else {
             return (verdict, diagnosis);
         };
-        let wanted = self.options.on_failure.unwrap_or(if before.rolls_back {
-            OnFailure::Rollback
-        } else {
-            OnFailure::Leave
-        });
-        if wanted == OnFailure::Leave || matches!(evidence, Evidence::ServiceInactive { .. }) {
+        if self.on_failure(before) == OnFailure::Leave
+            || matches!(evidence, Evidence::ServiceInactive { .. })
+        {
             return (verdict, diagnosis);
         }
         self.warn(format!(
@@ -351,6 +349,15 @@ impl Rollout<'_> {
                 (verdict, diagnosis)
             }
         }
+    }
+
+    /// What to do on failure: as asked, else as the service's circuit breaker does.
+    fn on_failure(&self, before: &Snapshot) -> OnFailure {
+        self.options.on_failure.unwrap_or(if before.rolls_back {
+            OnFailure::Rollback
+        } else {
+            OnFailure::Leave
+        })
     }
 
     /// How long to wait between two looks: AWS throttles, an endpoint on this machine does not.

@@ -1,12 +1,11 @@
 //! moto, an emulator of AWS's APIs that we did not write, as a server of this test's own.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::{missing_tool, tool};
+use super::tool_named_by;
 
 /// Names the `moto_server` program, where it is not on the PATH.
 const PROGRAM: &str = "QUILT_MCP_MOTO_SERVER";
@@ -24,7 +23,7 @@ pub struct Moto {
 impl Moto {
     /// Starts moto, where it is installed.
     pub fn start() -> Option<Self> {
-        let mut process = Command::new(program()?)
+        let mut process = Command::new(tool_named_by(PROGRAM, "moto_server")?)
             .args(["-H", "127.0.0.1", "-p", "0"])
             // A new service's tasks count as running at once.
             .env("MOTO_ECS_SERVICE_RUNNING", "2")
@@ -100,13 +99,5 @@ impl Drop for Moto {
         // It may have ended by itself; there is nothing more to do then.
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-fn program() -> Option<PathBuf> {
-    match std::env::var_os(PROGRAM).map(PathBuf::from) {
-        None => tool("moto_server"),
-        Some(path) if path.is_file() => Some(path),
-        Some(path) => missing_tool(&format!("{PROGRAM}={}", path.display())),
     }
 }

@@ -77,3 +77,6 @@ fn forget_old_tasks(state: &mut State, now: Moment) {
         now.since(at) < RETENTION
     });
 }
+
+#[cfg(test)]
+mod tests;

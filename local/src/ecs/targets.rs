@@ -2,10 +2,14 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html>
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::Effect;
 use crate::aws::Moment;
 use crate::state::elb::{Failure, Health, HealthCheck, LoadBalancing, Target, TargetGroup};
+
+/// A program that has just started is asked a moment later: the next chance is an interval away.
+const FIRST_CHECK: Duration = Duration::from_millis(200);
 
 /// Asks for the checks that are due and removes the targets whose deregistration is complete.
 pub(super) fn advance(balancing: &mut LoadBalancing, now: Moment, effects: &mut Vec<Effect>) {
@@ -71,7 +75,9 @@ pub(super) fn register(group: &mut TargetGroup, address: Ipv4Addr, port: u16, no
         .iter()
         .any(|target| target.address == address && target.port == port && !target.is_draining());
     if !known {
-        group.targets.push(Target::new(address, port, now));
+        group
+            .targets
+            .push(Target::new(address, port, now.plus(FIRST_CHECK)));
     }
 }
 

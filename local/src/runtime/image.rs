@@ -47,7 +47,7 @@ pub(crate) fn locate(world: &World, image: &str) -> Result<Source, LaunchError> 
             "pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {why}"
         ))
     };
-    if world.faults.refuses_pulls() {
+    if world.faults.refuses_pull(image) {
         return Err(refused(
             "unexpected status from HEAD request: 403 Forbidden",
         ));

@@ -97,7 +97,6 @@ impl HealthCheck {
 pub(crate) struct Target {
     pub address: Ipv4Addr,
     pub port: u16,
-    pub registered_at: Moment,
     pub health: Health,
     /// Consecutive checks that passed, or failed: only one of the two is not zero.
     pub passed: u32,
@@ -135,15 +134,15 @@ pub(crate) enum Failure {
 }
 
 impl Target {
-    pub(crate) fn new(address: Ipv4Addr, port: u16, now: Moment) -> Self {
+    /// A target that is first checked at `first_check`.
+    pub(crate) fn new(address: Ipv4Addr, port: u16, first_check: Moment) -> Self {
         Self {
             address,
             port,
-            registered_at: now,
             health: Health::Registering,
             passed: 0,
             failed: 0,
-            next_check_at: now,
+            next_check_at: first_check,
             checking: false,
             in_flight: Arc::default(),
             sent: 0,

@@ -67,11 +67,7 @@ fn command(checkout: &Checkout, toolchain: &Toolchain, target_directory: &Path) 
         .args(["--color", "never"])
         .arg("--target-dir")
         .arg(target_directory)
-        .envs(environment::variables(
-            toolchain,
-            &folders,
-            checkout.committed_at,
-        ))
+        .envs(environment::variables(toolchain, &folders))
         .env("CARGO_TERM_PROGRESS_WHEN", "never")
         .current_dir(&checkout.root)
         .stdin(Stdio::null())

@@ -42,11 +42,7 @@ fn changes_the_binary(name: &str) -> bool {
 }
 
 /// Variables for cargo: static linking, and no trace of this machine's folders in the binary.
-pub fn variables(
-    toolchain: &Toolchain,
-    folders: &Folders<'_>,
-    committed_at: jiff::Timestamp,
-) -> Vec<(&'static str, OsString)> {
+pub fn variables(toolchain: &Toolchain, folders: &Folders<'_>) -> Vec<(&'static str, OsString)> {
     let (cflags, cxxflags) = match toolchain.target {
         Target::Gnu => (
             "CFLAGS_x86_64_unknown_linux_gnu",
@@ -64,11 +60,9 @@ pub fn variables(
         (cxxflags, c_compiler_flags),
         // Lets the crate `cc` read the quotes in the flags above.
         ("CC_SHELL_ESCAPED_FLAGS", "1".into()),
-        // See reproducible-builds.org: stands for the current time in build scripts.
-        (
-            "SOURCE_DATE_EPOCH",
-            committed_at.as_second().to_string().into(),
-        ),
+        // See reproducible-builds.org: stands for the current time in build scripts. Not the
+        // commit's time, or every commit would compile the C code of every crate again.
+        ("SOURCE_DATE_EPOCH", "0".into()),
     ]
 }
 
