@@ -1,5 +1,6 @@
 //! Finding the newest template revision of a family.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -70,11 +71,7 @@ pub async fn newest_template(clients: &Clients, running: &str) -> Result<Templat
     while let Some(page) = pages.next().await {
         let page =
             page.map_err(|error| AwsError::new("ecs:ListTaskDefinitions", family, &error))?;
-        for arn in page.task_definition_arns() {
-            // The filter is a prefix: `mcp` also lists `mcp-canary`.
-            if family_of(arn) != family {
-                continue;
-            }
+        for arn in newest_first(page.task_definition_arns(), family) {
             let described = describe(clients, arn).await?;
             if described.is_template() {
                 return Ok(Template {
@@ -101,10 +98,27 @@ pub async fn newest_template(clients: &Clients, running: &str) -> Result<Templat
     })
 }
 
+/// The revisions of exactly this family, newest first. The filter of ECS is a prefix: `mcp`
+/// also lists `mcp-canary`. Its order is as asked for, but emulators list the oldest first.
+fn newest_first<'a>(listed: &'a [String], family: &str) -> Vec<&'a str> {
+    let mut own: Vec<&str> = listed.iter().map(String::as_str).collect();
+    own.retain(|arn| family_of(arn) == family);
+    own.sort_by_key(|arn| Reverse(number_of(arn)));
+    own
+}
+
 /// The family in `arn:…:task-definition/FAMILY:REVISION`, or in `FAMILY:REVISION`.
 fn family_of(revision: &str) -> &str {
     let name = revision.rsplit('/').next().unwrap_or(revision);
     name.split(':').next().unwrap_or(name)
+}
+
+/// The number in `arn:…:task-definition/FAMILY:REVISION`; 0 where there is none.
+fn number_of(revision: &str) -> u64 {
+    let number = revision.rsplit(':').next();
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Describes one revision, every field kept.
@@ -183,7 +197,7 @@ impl Intercept for CapturedBody {
 
 #[cfg(test)]
 mod tests {
-    use super::family_of;
+    use super::{family_of, newest_first};
 
     #[test]
     fn reads_the_family() {
@@ -197,5 +211,10 @@ mod tests {
         ] {
             assert_eq!(family_of(revision), family);
         }
+    }
+    #[test]
+    fn the_newest_of_the_family_comes_first() {
+        let listed = ["mcp-canary:11", "mcp:2", "mcp:10", "mcp:9", "mcp2:12"].map(String::from);
+        assert_eq!(newest_first(&listed, "mcp"), ["mcp:10", "mcp:9", "mcp:2"]);
     }
 }

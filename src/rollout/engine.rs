@@ -12,7 +12,7 @@ use super::observe::Observer;
 use super::preflight::{PreflightError, Snapshot};
 use super::{Decision, Diagnosis, Evidence, History, Plan, Verdict, decide};
 use crate::aws::{AwsError, Clients};
-use crate::config::Environment;
+use crate::config::{Environment, is_loopback};
 use crate::release::{ReleaseError, ReleaseTags, Revision, find_or_register, newest_template};
 use crate::report::{Event, Reporter};
 
@@ -360,9 +360,14 @@ impl Rollout<'_> {
         })
     }
 
-    /// How long to wait between two looks: AWS throttles, the local environment does not.
+    /// How long to wait between two looks: AWS throttles, an endpoint on this machine does not.
     fn poll_interval(&self) -> Duration {
-        if self.environment.is_local() {
+        if self
+            .environment
+            .endpoint_url
+            .as_ref()
+            .is_some_and(is_loopback)
+        {
             Duration::from_millis(250)
         } else {
             Duration::from_secs(5)

@@ -9,6 +9,7 @@ pub mod fake_registry;
 pub mod images;
 pub mod moto;
 pub mod rehearsal;
+pub mod template;
 
 use std::fs::OpenOptions;
 use std::io::Write;
