@@ -1,0 +1,13 @@
+//! The command against moto: AWS's APIs as software that we did not write understands them.
+//!
+//! moto keeps task definitions, services and repositories, but runs no task and has no
+//! registry: what a deployment becomes is the local environment's to rehearse, not its.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod publish;
+mod refusals;
+mod rollout;
+mod update_service;
+mod world;
