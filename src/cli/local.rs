@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -268,7 +269,9 @@ fn spawn(context: &Context, how: &Serve) -> Result<Child, Failure> {
             .hint("make the folder writable and free some space, or set QUILT_MCP_STATE_DIR to another one")
     };
     std::fs::create_dir_all(&folder).map_err(cannot)?;
-    let log = File::create(log_path(context)).map_err(cannot)?;
+    let mut log = File::create(log_path(context)).map_err(cannot)?;
+    // A full disk is found here, where it can still be told.
+    writeln!(log, "local environment {}", env!("CARGO_PKG_VERSION")).map_err(cannot)?;
     let runtime = match how.runtime {
         Runtime::Process => "process",
         Runtime::Docker => "docker",

@@ -116,7 +116,15 @@ fn files_that_may_not_grow() {
     run.assert_refusal(1, &["cannot write", "local.lock", "free some space"]);
     assert_eq!(run.stdout, "");
     let run = cli.run_under(LIMITED, &["local", "up", "--port", "0"]);
-    run.assert_refusal(4, &["the local environment did not start"]);
+    run.assert_refusal(
+        4,
+        &[
+            "cannot write",
+            "state/local",
+            "free some space",
+            "QUILT_MCP_STATE_DIR",
+        ],
+    );
     assert_eq!(run.stdout, "");
     let status = cli.run(&["local", "status", "--output", "json"]).result();
     assert_eq!(status["running"], false);
