@@ -7,6 +7,7 @@
 //! verdict, and [`smoke`] uses the result as an MCP client would. [`cli`] wires
 //! the stages together, [`report`] shows what happens.
 
+pub mod arn;
 pub mod aws;
 pub mod cli;
 pub mod config;

@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::arn::last_part;
 use crate::aws::Clients;
 use crate::config::Environment;
-use crate::release::{ReleaseError, ReleaseTags, newest_template, running_revision};
-use crate::report::table::{last_part, render, short_digest, table};
+use crate::release::{ReleaseError, ReleaseTags, describe, newest_template};
+use crate::report::table::{render, short_digest, table};
 use crate::rollout::observation::{Deployment, ServiceEvent, Target, Task};
 use crate::rollout::observe::Observer;
 use crate::rollout::preflight::{PreflightError, Snapshot};
@@ -81,7 +82,7 @@ impl Status {
     /// not be found out stands in [`Status::unknown`].
     pub async fn read(clients: &Clients, environment: &Environment) -> Result<Self, StatusError> {
         let snapshot = Snapshot::take(clients, environment).await?;
-        let revision = running_revision(clients, &snapshot.task_definition).await?;
+        let revision = describe(clients, &snapshot.task_definition).await?;
         let template = newest_template(clients, &snapshot.task_definition).await?;
         let observer = Observer::new(clients, environment, snapshot.target_groups.clone());
         let seen = observer.observe().await;

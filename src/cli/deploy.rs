@@ -102,10 +102,7 @@ impl Deploy {
 fn release_image(image: &PublishedImage) -> ReleaseImage {
     let published = &image.published;
     ReleaseImage {
-        reference: published
-            .repository_uri
-            .with_digest(&published.digest)
-            .to_string(),
+        reference: published.reference().to_string(),
         digest: published.digest.to_string(),
         tags: ReleaseTags {
             commit: image.commit.clone(),

@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::build::checkout;
 use super::{Context, Exit, Failure};
+use crate::arn::last_part;
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::image::{Digest, Tag};
 use crate::registry::{Ecr, PublishedImage};
 use crate::release::ReleaseTags;
-use crate::report::table::last_part;
 use crate::report::{Event, Reporter, Stage};
 use crate::rollout::{Diagnosis, OnFailure, Options, Outcome, ReleaseImage, Rollout, Verdict};
 

@@ -13,9 +13,9 @@ mod tags;
 mod template;
 
 pub use document::{ComposeError, Document};
-pub use register::{Revision, find_or_register, running_revision};
+pub use register::{Revision, find_or_register};
 pub use tags::{ReleaseTags, key};
-pub use template::{Described, Template, newest_template};
+pub use template::{Described, Template, describe, newest_template};
 
 use crate::aws::AwsError;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_smithy_types::body::SdkBody;
 use serde::Serialize;
 
-use super::template::{Described, describe};
+use super::template::describe;
 use super::{Document, ReleaseError, ReleaseTags, Template, key};
 use crate::aws::{AwsError, Clients};
 
@@ -59,14 +59,6 @@ pub async fn find_or_register(
         registered: true,
         document,
     })
-}
-
-/// What the service runs now: the revision and its tags.
-///
-/// # Errors
-/// [`ReleaseError`].
-pub async fn running_revision(clients: &Clients, arn: &str) -> Result<Described, ReleaseError> {
-    describe(clients, arn).await
 }
 
 /// Sends the document as it is: the SDK's own types would drop what they do not know.

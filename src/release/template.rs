@@ -13,6 +13,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::Value;
 
 use super::{Document, ReleaseError, key};
+use crate::arn::last_part;
 use crate::aws::{AwsError, Clients};
 
 /// A revision as ECS describes it, with its tags.
@@ -109,7 +110,7 @@ fn newest_first<'a>(listed: &'a [String], family: &str) -> Vec<&'a str> {
 
 /// The family in `arn:…:task-definition/FAMILY:REVISION`, or in `FAMILY:REVISION`.
 fn family_of(revision: &str) -> &str {
-    let name = revision.rsplit('/').next().unwrap_or(revision);
+    let name = last_part(revision);
     name.split(':').next().unwrap_or(name)
 }
 

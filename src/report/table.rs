@@ -26,11 +26,6 @@ pub fn render(table: &Table) -> String {
         .join("\n")
 }
 
-/// `name:7` of `arn:…:task-definition/name:7`; other names as they are.
-pub fn last_part(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
-}
-
 /// The first 12 hex digits of a digest, as `sha256:3f2a9c1b0d4e`.
 pub fn short_digest(digest: &str) -> String {
     match digest.split_once(':') {

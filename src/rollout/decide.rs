@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::observation::{Deployment, History, Observation, RolloutState, Service, Task};
+use crate::arn::last_part;
 
 /// How many failed tasks of our deployment are evidence that it cannot succeed,
 /// as long as none of its tasks was ever healthy. One may be bad luck of a host.
@@ -104,9 +105,15 @@ impl fmt::Display for Verdict {
         match self {
             Self::Succeeded => f.write_str("succeeded"),
             Self::Failed { evidence } => write!(f, "failed: {evidence}"),
-            Self::RolledBack { to, reason } => write!(f, "rolled back to {}: {reason}", short(to)),
+            Self::RolledBack { to, reason } => {
+                write!(f, "rolled back to {}: {reason}", last_part(to))
+            }
             Self::Superseded { by, revision } => {
-                write!(f, "superseded by deployment {by} of {}", short(revision))
+                write!(
+                    f,
+                    "superseded by deployment {by} of {}",
+                    last_part(revision)
+                )
             }
             Self::Unknown { waiting_for } => {
                 write!(f, "not known: time ran out waiting for {waiting_for}")
@@ -290,7 +297,7 @@ fn missing(plan: &Plan, seen: &Observation) -> Option<String> {
     if primary.id != plan.deployment {
         return Some(format!(
             "the rollback to {} to complete",
-            short(&primary.task_definition)
+            last_part(&primary.task_definition)
         ));
     }
     let Some(own) = own_tasks(plan, seen) else {
@@ -380,10 +387,6 @@ fn baking(plan: &Plan, history: &History) -> Option<String> {
             plan.bake.as_secs()
         )
     })
-}
-
-fn short(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 #[cfg(test)]

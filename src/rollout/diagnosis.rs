@@ -66,11 +66,6 @@ impl Diagnosis {
             events: events.map(|event| event.message.clone()).collect(),
         }
     }
-
-    /// Whether there is anything to say.
-    pub fn is_empty(&self) -> bool {
-        self.stopped.is_empty() && self.targets.is_empty()
-    }
 }
 
 fn stopped_groups(

@@ -10,6 +10,7 @@ use super::observation::{
     Container, Deployment, Observation, RolloutState, Service, ServiceEvent, Target, TargetGroup,
     Task,
 };
+use crate::arn::last_part;
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 
@@ -218,7 +219,7 @@ fn task_view(task: &ecs::Task) -> Task {
     Task {
         id: task
             .task_arn()
-            .and_then(|arn| arn.rsplit('/').next())
+            .map(last_part)
             .unwrap_or_default()
             .to_owned(),
         deployment: task.started_by().unwrap_or_default().to_owned(),

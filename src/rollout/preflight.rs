@@ -4,6 +4,7 @@ use aws_sdk_ecs::types::{DeploymentControllerType, Service as EcsService};
 
 use super::observation::{RolloutState, Service};
 use super::observe::service_view;
+use crate::arn::last_part;
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 
@@ -155,12 +156,7 @@ impl Snapshot {
                 Err(PreflightError::InFlight {
                     service: self.service_name(),
                     deployment: primary.id.clone(),
-                    revision: primary
-                        .task_definition
-                        .rsplit('/')
-                        .next()
-                        .unwrap_or_default()
-                        .to_owned(),
+                    revision: last_part(&primary.task_definition).to_owned(),
                     running: primary.running,
                     desired: primary.desired,
                 })
