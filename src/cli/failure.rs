@@ -105,6 +105,13 @@ impl Failure {
         Self::new(exit, error.to_string()).maybe_hint(error.hint())
     }
 
+    /// The state folder cannot be used.
+    pub fn state_folder(message: impl Into<String>) -> Self {
+        Self::new(Exit::Internal, message).hint(
+            "make the folder writable and free some space, or set QUILT_MCP_STATE_DIR to another one",
+        )
+    }
+
     /// Shows it on stderr, and with `--output json` as an object on stdout too.
     ///
     /// Where nobody listens or there is no room, the exit code still says it.
@@ -156,8 +163,16 @@ impl From<LockError> for Failure {
         match error {
             LockError::Held { .. } => Self::new(Exit::InFlight, error.to_string())
                 .hint("nothing was changed; wait until it ends, then run the same command again"),
-            LockError::Unwritable { .. } => Self::new(Exit::Internal, error.to_string())
-                .hint("make the folder writable and free some space, or set QUILT_MCP_STATE_DIR to another one"),
+            LockError::Unwritable { .. } => Self::state_folder(error.to_string()),
+        }
+    }
+}
+
+impl From<quilt_mcp_local::Error> for Failure {
+    fn from(error: quilt_mcp_local::Error) -> Self {
+        match error {
+            quilt_mcp_local::Error::State { .. } => Self::state_folder(error.to_string()),
+            _ => Self::new(Exit::Preflight, error.to_string()),
         }
     }
 }
@@ -229,8 +244,8 @@ impl From<RolloutError> for Failure {
         match error {
             RolloutError::Preflight(error) => error.into(),
             RolloutError::Release(error) => error.into(),
-            RolloutError::Update(aws) => Self::aws(Exit::RolloutFailed, &aws),
-            RolloutError::UpdateUnknown(_) | RolloutError::NoDeployment { .. } => {
+            RolloutError::Update(aws) => Self::aws(Exit::Preflight, &aws),
+            RolloutError::UpdateUnknown { .. } => {
                 Self::new(Exit::Unknown, error.to_string())
                     .hint("look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the deployment if there is one")
             }

@@ -189,7 +189,7 @@ impl Serve {
         };
         quilt_mcp_local::serve(options)
             .await
-            .map_err(|error| Failure::new(Exit::Preflight, error.to_string()))?;
+            .map_err(Failure::from)?;
         Ok(Exit::Done)
     }
 
@@ -265,8 +265,7 @@ async fn start(context: &Context, how: &Serve) -> Result<Option<Duration>, Failu
 fn spawn(context: &Context, how: &Serve) -> Result<Child, Failure> {
     let folder = context.state.local();
     let cannot = |error: std::io::Error| {
-        Failure::new(Exit::Preflight, format!("cannot write {}: {error}", folder.display()))
-            .hint("make the folder writable and free some space, or set QUILT_MCP_STATE_DIR to another one")
+        Failure::state_folder(format!("cannot write {}: {error}", folder.display()))
     };
     std::fs::create_dir_all(&folder).map_err(cannot)?;
     let mut log = File::create(log_path(context)).map_err(cannot)?;
@@ -326,8 +325,7 @@ fn last_error(context: &Context) -> String {
 
 /// The description of the environment, when it runs.
 fn running(context: &Context) -> Result<Option<Description>, Failure> {
-    let description = quilt_mcp_local::describe(&context.state.local())
-        .map_err(|error| Failure::new(Exit::Preflight, error.to_string()))?;
+    let description = quilt_mcp_local::describe(&context.state.local())?;
     Ok(description.filter(|description| description.alive))
 }
 

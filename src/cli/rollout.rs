@@ -221,6 +221,10 @@ impl RolloutResult {
     fn headline(&self) -> String {
         let revision = last_part(&self.outcome.revision.arn);
         match &self.outcome.verdict {
+            None if !self.outcome.started => format!(
+                "{revision} is what deployment {} runs already; nobody waited for a verdict",
+                self.outcome.deployment
+            ),
             None => format!(
                 "{revision} started as deployment {}; nobody waited for a verdict",
                 self.outcome.deployment

@@ -8,9 +8,11 @@ use serde::Serialize;
 
 use super::changes::changes;
 use super::logs::LogTail;
+use super::observation::Service;
 use super::observe::Observer;
 use super::preflight::{PreflightError, Snapshot};
 use super::{Decision, Diagnosis, Evidence, History, Plan, Verdict, decide};
+use crate::arn::last_part;
 use crate::aws::{AwsError, Clients};
 use crate::config::{Environment, is_loopback};
 use crate::release::{ReleaseError, ReleaseTags, Revision, find_or_register, newest_template};
@@ -86,13 +88,12 @@ pub enum RolloutError {
     #[error(transparent)]
     Update(AwsError),
     /// UpdateService's answer was lost and the service does not show whether it was heard.
-    #[error("{0}; the service shows no deployment of the new revision, but it may still appear")]
-    UpdateUnknown(AwsError),
-    /// UpdateService's answer names no deployment.
-    #[error("ecs:UpdateService on {service} was answered without a PRIMARY deployment")]
-    NoDeployment {
-        /// The service.
-        service: String,
+    #[error("{reason}; the service shows no deployment of {revision}, but it may still appear")]
+    UpdateUnknown {
+        /// What became of the call.
+        reason: String,
+        /// The revision that it asked for.
+        revision: String,
     },
 }
 
@@ -167,7 +168,7 @@ impl Rollout<'_> {
             verdict: None,
             diagnosis: None,
         };
-        if self.options.wait || !started {
+        if self.options.wait {
             let (verdict, diagnosis) = self.watch(&plan, &before, Some(&outcome.revision)).await;
             let (verdict, diagnosis) = self.undo_if_asked(verdict, diagnosis, &plan, &before).await;
             outcome.verdict = Some(verdict);
@@ -196,13 +197,21 @@ impl Rollout<'_> {
             .send()
             .await;
         match answer {
-            Ok(answer) => answer
-                .service()
-                .map(super::observe::service_view)
-                .and_then(|service| service.primary().map(|primary| primary.id.clone()))
-                .ok_or_else(|| RolloutError::NoDeployment {
-                    service: self.environment.service.clone(),
-                }),
+            Ok(answer) => {
+                let service = answer.service().map(super::observe::service_view);
+                let primary = service.as_ref().and_then(Service::primary);
+                match primary.filter(|primary| primary.task_definition == revision) {
+                    Some(primary) => Ok(primary.id.clone()),
+                    None => {
+                        let error = AwsError::incomplete(
+                            "ecs:UpdateService",
+                            &self.environment.service,
+                            "names no PRIMARY deployment of the revision",
+                        );
+                        self.reconcile(revision, before, error).await
+                    }
+                }
+            }
             Err(error) => {
                 let error = AwsError::new("ecs:UpdateService", &self.environment.service, &error);
                 if error.is_ambiguous() {
@@ -243,7 +252,10 @@ impl Rollout<'_> {
                 return Ok(ours.id.clone());
             }
         }
-        Err(RolloutError::UpdateUnknown(lost))
+        Err(RolloutError::UpdateUnknown {
+            reason: lost.to_string(),
+            revision: last_part(revision).to_owned(),
+        })
     }
 
     /// Watches `plan` to its verdict; the diagnosis is there unless it succeeded.

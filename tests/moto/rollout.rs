@@ -208,7 +208,6 @@ async fn without_evidence_there_is_no_success() {
     let Some((world, digest)) = World::ready().await else {
         return;
     };
-    world.name_deployments_as_ecs_does();
     let run = world.rollout(&digest, &["--timeout", "1"]);
     assert_eq!(run.code, 10, "{run:?}");
     let result = run.json();
