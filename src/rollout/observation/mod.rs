@@ -1,9 +1,15 @@
 //! What was seen of a service at one moment: plain values, each possibly missing.
 
+mod history;
+mod words;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+
+pub use history::History;
+pub use words::{LifecycleStage, RolloutState, ServiceDeploymentStatus, StopCode, TargetState};
 
 /// What one round of calls to AWS gave. A part is `None` when its call failed:
 /// not seen is not the same as not there.
@@ -13,12 +19,37 @@ pub struct Observation {
     pub elapsed: Duration,
     /// The service and its deployments.
     pub service: Option<Service>,
+    /// The service deployment that is ours.
+    pub service_deployment: Sight<ServiceDeployment>,
     /// The tasks of the service, running and stopped, as far as ECS remembers.
     pub tasks: Option<Vec<Task>>,
     /// The targets of every target group of the service.
     pub target_groups: Option<Vec<TargetGroup>>,
     /// The calls that failed.
     pub failures: Vec<String>,
+}
+
+/// Whether something was seen that the API may not be allowed to show.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sight<T> {
+    /// It was seen.
+    Seen(T),
+    /// This look failed, or ECS does not show it yet: nothing is known.
+    #[default]
+    Missed,
+    /// The API is not there or not allowed: nothing will ever be known.
+    Unavailable,
+}
+
+impl<T> Sight<T> {
+    /// What was seen.
+    pub fn seen(&self) -> Option<&T> {
+        match self {
+            Self::Seen(it) => Some(it),
+            Self::Missed | Self::Unavailable => None,
+        }
+    }
 }
 
 /// An ECS service.
@@ -84,40 +115,32 @@ impl Deployment {
     }
 }
 
-/// `rolloutState` of a deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RolloutState {
-    /// Tasks are being replaced.
-    InProgress,
-    /// ECS calls it done.
-    Completed,
-    /// ECS gave up.
-    Failed,
-    /// A state that this version does not know, or none; it decides nothing.
-    Unknown(String),
+/// A service deployment: ECS's own record of how a deployment goes and went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServiceDeployment {
+    /// Its ARN.
+    pub arn: String,
+    /// How far it is.
+    pub status: ServiceDeploymentStatus,
+    /// ECS's words for it.
+    pub reason: String,
+    /// Where a blue/green, linear or canary deployment is.
+    pub lifecycle_stage: Option<LifecycleStage>,
+    /// What its circuit breaker counts, where it has one.
+    pub breaker: Option<Breaker>,
+    /// The CloudWatch alarms that fired.
+    pub triggered_alarms: Vec<String>,
+    /// Why ECS goes back, once it does.
+    pub rollback_reason: Option<String>,
 }
 
-impl RolloutState {
-    /// Reads ECS's word.
-    pub fn read(word: &str) -> Self {
-        match word {
-            "IN_PROGRESS" => Self::InProgress,
-            "COMPLETED" => Self::Completed,
-            "FAILED" => Self::Failed,
-            other => Self::Unknown(other.to_owned()),
-        }
-    }
-
-    /// ECS's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::InProgress => "IN_PROGRESS",
-            Self::Completed => "COMPLETED",
-            Self::Failed => "FAILED",
-            Self::Unknown(other) => other,
-        }
-    }
+/// What the deployment circuit breaker counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Breaker {
+    /// Failed tasks so far.
+    pub failures: i32,
+    /// Failed tasks at which ECS gives up.
+    pub threshold: i32,
 }
 
 /// A line of the service's event log.
@@ -145,7 +168,7 @@ pub struct Task {
     /// `RUNNING` or `STOPPED`.
     pub desired_status: String,
     /// Why it stopped, as a code.
-    pub stop_code: Option<String>,
+    pub stop_code: Option<StopCode>,
     /// Why it stopped, in ECS's words.
     pub stopped_reason: Option<String>,
     /// The private address of its network interface.
@@ -160,6 +183,35 @@ impl Task {
     /// Whether it runs and should go on running.
     pub fn is_running(&self) -> bool {
         self.last_status == "RUNNING" && self.desired_status == "RUNNING"
+    }
+
+    /// Whether it stopped because of itself, not because somebody wanted fewer or other tasks.
+    pub fn failed(&self) -> bool {
+        match self.stop_code {
+            Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited) => true,
+            Some(StopCode::ServiceSchedulerInitiated) => self.failed_health_checks(),
+            _ => false,
+        }
+    }
+
+    /// Whether ECS stopped it because its health checks failed.
+    pub fn failed_health_checks(&self) -> bool {
+        self.stopped_reason
+            .as_deref()
+            .is_some_and(|reason| reason.contains("health check"))
+    }
+
+    /// Why it stopped, in ECS's words, with the exit code where there is one.
+    pub fn why_stopped(&self) -> String {
+        let reason = self.stopped_reason.as_deref().unwrap_or("no reason given");
+        let exited = self
+            .containers
+            .iter()
+            .find_map(|container| container.exit_code.map(|code| (&container.name, code)));
+        match exited {
+            Some((name, code)) => format!("{reason} (container {name} exited with {code})"),
+            None => reason.to_owned(),
+        }
     }
 
     /// Whether it has stopped.
@@ -188,7 +240,8 @@ pub struct Container {
     pub reason: Option<String>,
 }
 
-/// A target group of the service, and its targets.
+/// A target group of the service, and its targets; those of its alternate too, where the
+/// service shifts traffic between two.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TargetGroup {
     /// Its ARN.
@@ -206,8 +259,8 @@ pub struct Target {
     pub ip: String,
     /// The port.
     pub port: i32,
-    /// `initial`, `healthy`, `unhealthy`, `draining`, `unused`, `unavailable`.
-    pub state: String,
+    /// How it is.
+    pub state: TargetState,
     /// The reason code, for example `Target.ResponseCodeMismatch`.
     pub reason: Option<String>,
     /// The reason in words.
@@ -218,69 +271,10 @@ impl TargetGroup {
     /// The target of a task.
     pub fn target_of(&self, task: &Task) -> Option<&Target> {
         let ip = task.private_ip.as_deref()?;
-        self.targets.iter().find(|target| {
-            target.ip == ip && target.port == self.port && target.state != "draining"
-        })
-    }
-}
-
-/// Everything seen since the rollout began, oldest first.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    observations: Vec<Observation>,
-}
-
-impl History {
-    /// Adds what was seen last.
-    pub fn push(&mut self, observation: Observation) {
-        self.observations.push(observation);
-    }
-
-    /// All observations, oldest first.
-    pub fn observations(&self) -> &[Observation] {
-        &self.observations
-    }
-
-    /// The last one.
-    pub fn last(&self) -> Option<&Observation> {
-        self.observations.last()
-    }
-
-    /// Every task of a deployment that was ever seen stopped; ECS forgets them, we do not.
-    pub fn stopped_tasks(&self, deployment: &str) -> Vec<&Task> {
-        let mut stopped: Vec<&Task> = Vec::new();
-        for task in self
-            .observations
-            .iter()
-            .rev()
-            .filter_map(|seen| seen.tasks.as_ref())
-            .flatten()
-        {
-            if task.deployment == deployment
-                && task.is_stopped()
-                && !stopped.iter().any(|known| known.id == task.id)
-            {
-                stopped.push(task);
-            }
-        }
-        stopped.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-        stopped
-    }
-
-    /// Every service event that was ever seen, oldest first.
-    pub fn events(&self) -> Vec<&ServiceEvent> {
-        let mut events: Vec<&ServiceEvent> = Vec::new();
-        for service in self
-            .observations
-            .iter()
-            .filter_map(|seen| seen.service.as_ref())
-        {
-            for event in service.events.iter().rev() {
-                if !events.iter().any(|known| known.id == event.id) {
-                    events.push(event);
-                }
-            }
-        }
-        events
+        let own = self.targets.iter().filter(|target| {
+            target.ip == ip && target.port == self.port && !target.state.is_draining()
+        });
+        // In a pair of target groups the task counts where it serves.
+        own.min_by_key(|target| target.state != TargetState::Healthy)
     }
 }
