@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Event, Reporter};
+use crate::arn::last_part;
 
 /// Lines on stderr, with a live last line on a terminal.
 pub struct HumanReporter {
@@ -72,6 +73,25 @@ impl Reporter for HumanReporter {
             }
             Event::ServiceEvent { message } => self.line(&format!("  ecs         {message}")),
             Event::Waiting { waiting_for } => self.passing(format!("waiting for {waiting_for}")),
+            Event::RolloutStarted { deployment, revision, .. } => {
+                self.line(&format!("  deployment  {deployment} of {}", last_part(&revision)));
+            }
+            Event::ServiceDeployment { status, .. } => self.line(&format!("  deployment  {status}")),
+            Event::RollbackStarted { to, reason } => {
+                self.line(&format!("  rollback    to {}: {reason}", last_part(&to)));
+            }
+            Event::OtherDeployment { id, revision } => {
+                self.line(&format!("  another     deployment {id} of {}", last_part(&revision)));
+            }
+            Event::Verdict { explanation, .. } => self.line(&explanation),
+            Event::Stopped { count, stop_code, reason, .. } => {
+                self.line(&format!("  stopped     {count} task(s): {stop_code}: {reason}"));
+            }
+            Event::Check { name, outcome, detail, .. } => {
+                self.line(&format!("  {:<8} {name}: {detail}", outcome.as_str()));
+            }
+            Event::LogLine { task, message, .. } => self.line(&format!("{task}  {message}")),
+            Event::Result { .. } => {}
             Event::Warning { message } => self.line(&format!("warning: {message}")),
         }
     }
