@@ -3,15 +3,25 @@
 //! A stage that must not be left half-way holds a [`Shield`]: it is then told of the signal
 //! and ends by itself, and only a second signal ends the program at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
+
+/// What the operator sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
 
 /// Whether the operator wants the program to end.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     wanted: CancellationToken,
+    signal: Arc<OnceLock<Signal>>,
     shields: Arc<AtomicUsize>,
 }
 
@@ -32,8 +42,15 @@ impl Interrupt {
     }
 
     /// The operator wants the program to end.
-    pub fn request(&self) {
+    pub fn request(&self, signal: Signal) {
+        // The first one counts.
+        let _ = self.signal.set(signal);
         self.wanted.cancel();
+    }
+
+    /// What the operator sent first, if anything.
+    pub fn signal(&self) -> Option<Signal> {
+        self.signal.get().copied()
     }
 
     /// Whether the operator wants the program to end.

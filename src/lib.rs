@@ -12,6 +12,7 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod image;
+pub mod interrupt;
 pub mod registry;
 pub mod release;
 pub mod report;

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::{Common, Exit, Failure, Output};
 use crate::aws::Clients;
 use crate::config::{Config, Environment, LOCAL, StateFolder};
+use crate::interrupt::Interrupt;
 use crate::report::{Event, HumanReporter, Reporter, Stage};
+use crate::rollout::Engine;
 use crate::smoke::Token;
 
 /// The variable that holds the bearer token for the smoke test.
@@ -20,6 +22,8 @@ const DEMO_TOKEN: &str = "qk_local_demo";
 pub struct Context {
     common: Common,
     config: Config,
+    /// Whether the operator wants to go.
+    pub interrupt: Interrupt,
     /// This machine's state folder.
     pub state: StateFolder,
     /// Who shows what happens.
@@ -31,7 +35,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Failure`] when the configuration is wrong or the environment unknown.
-    pub fn new(common: Common) -> Result<Self, Failure> {
+    pub fn new(common: Common, interrupt: Interrupt) -> Result<Self, Failure> {
         let folder = std::env::current_dir().map_err(|error| {
             Failure::new(
                 Exit::Internal,
@@ -42,6 +46,7 @@ impl Context {
         let context = Self {
             reporter: HumanReporter::new(common.verbose > 0),
             state: StateFolder::find(),
+            interrupt,
             config,
             common,
         };
@@ -92,6 +97,16 @@ impl Context {
         let clients = Clients::connect(&environment).await;
         clients.guard_account(&environment).await?;
         Ok((environment, clients))
+    }
+
+    /// What the stories of a deployment are told with.
+    pub fn engine<'a>(&'a self, environment: &'a Environment, clients: &'a Clients) -> Engine<'a> {
+        Engine {
+            clients,
+            environment,
+            reporter: &self.reporter,
+            interrupt: &self.interrupt,
+        }
     }
 
     /// The bearer token for the smoke test, where there is one.

@@ -13,6 +13,7 @@ use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
+use crate::interrupt::Signal;
 use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::rollout::RolloutError;
@@ -54,6 +55,15 @@ pub enum Exit {
     Interrupted = 130,
     /// SIGTERM.
     Terminated = 143,
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate => Self::Terminated,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -244,7 +254,13 @@ impl From<RolloutError> for Failure {
         match error {
             RolloutError::Preflight(error) => error.into(),
             RolloutError::Release(error) => error.into(),
-            RolloutError::Update(aws) => Self::aws(Exit::Preflight, &aws),
+            RolloutError::Update(aws) | RolloutError::Stop(aws) => {
+                Self::aws(Exit::Preflight, &aws)
+            }
+            RolloutError::NoDeployment { .. } => Self::new(Exit::Preflight, error.to_string())
+                .hint("`quilt-mcp-deploy status` shows the service's deployments"),
+            RolloutError::NowhereToReturn { .. } => Self::new(Exit::Preflight, error.to_string())
+                .hint("name one with --to: `quilt-mcp-deploy history` lists the releases"),
             RolloutError::UpdateUnknown { .. } => {
                 Self::new(Exit::Unknown, error.to_string())
                     .hint("look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the deployment if there is one")

@@ -6,9 +6,13 @@ mod deploy;
 mod failure;
 mod local;
 mod publish;
+mod rollback;
 mod rollout;
 mod smoke;
 mod status;
+mod stop;
+mod verdict;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +21,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use context::Context;
 pub use failure::{Exit, Failure};
+
+use crate::interrupt::{Interrupt, Signal};
 
 /// Builds, publishes and rolls out Quilt's MCP server on ECS Fargate, and says
 /// truthfully whether the release is live.
@@ -82,6 +88,12 @@ pub enum Command {
     Publish(publish::Publish),
     /// Move the service to a published image and watch it to a verdict
     Rollout(rollout::RolloutArgs),
+    /// Attach to a deployment and watch it to its verdict
+    Watch(watch::WatchArgs),
+    /// Stop the deployment under way and leave the service as it is
+    Stop(stop::StopArgs),
+    /// Return the service to what ran before, at once if a deployment is under way
+    Rollback(rollback::RollbackArgs),
     /// Do an MCP handshake with the environment's endpoint
     Smoke(smoke::SmokeArgs),
     /// Show the service, its deployments, tasks and targets, and what they run
@@ -114,14 +126,15 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Exit {
     let output = cli.common.output;
     let serving = matches!(cli.command, Command::Local(local::Local::Serve(_)));
-    let command = Box::pin(execute(cli));
+    let interrupt = Interrupt::default();
+    let command = Box::pin(execute(cli, interrupt.clone()));
     let result = if serving {
         // The local environment ends by itself on a signal, with its tasks.
         command.await
     } else {
         tokio::select! {
             result = command => result,
-            interrupted = interrupt() => Err(interrupted),
+            stopped = stopped_by_signals(&interrupt) => Err(stopped),
         }
     };
     match result {
@@ -133,33 +146,47 @@ async fn run(cli: Cli) -> Exit {
     }
 }
 
-async fn execute(cli: Cli) -> Result<Exit, Failure> {
-    let context = Context::new(cli.common)?;
+async fn execute(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
+    let context = Context::new(cli.common, interrupt)?;
     match cli.command {
         Command::Deploy(args) => args.run(&context).await,
         Command::Build(args) => args.run(&context).await,
         Command::Publish(args) => args.run(&context).await,
         Command::Rollout(args) => args.run(&context).await,
+        Command::Watch(args) => args.run(&context).await,
+        Command::Stop(args) => args.run(&context).await,
+        Command::Rollback(args) => args.run(&context).await,
         Command::Smoke(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,
         Command::Local(args) => args.run(&context).await,
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM. Nothing is undone: ECS goes on with what it was told.
-async fn interrupt() -> Failure {
+/// Waits for a signal that ends the program at once: the first one, unless a stage answers
+/// that by itself, else the second. Nothing is undone: ECS goes on with what it was told.
+async fn stopped_by_signals(interrupt: &Interrupt) -> Failure {
     use tokio::signal::unix::{SignalKind, signal};
-    let stop = "stopped by a signal";
-    let hint = "a deployment that ECS was told of goes on; `quilt-mcp-deploy status` shows it, and the same command attaches to it again";
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => Failure::new(Exit::Interrupted, stop).hint(hint),
-            _ = terminate.recv() => Failure::new(Exit::Terminated, stop).hint(hint),
-        },
-        Err(error) => Failure::new(
-            Exit::Internal,
-            format!("signals cannot be received: {error}"),
-        ),
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            return Failure::new(
+                Exit::Internal,
+                format!("signals cannot be received: {error}"),
+            );
+        }
+    };
+    loop {
+        let signal = tokio::select! {
+            _ = tokio::signal::ctrl_c() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        if interrupt.is_shielded() && !interrupt.is_requested() {
+            interrupt.request(signal);
+            continue;
+        }
+        return Failure::new(signal.into(), "stopped by a signal").hint(
+            "a deployment that ECS was told of goes on: `quilt-mcp-deploy watch` attaches to it, `quilt-mcp-deploy rollback` undoes it",
+        );
     }
 }
 

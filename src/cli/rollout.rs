@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::checkout;
+use super::verdict::{exit_of, tell};
 use super::{Context, Exit, Failure};
 use crate::arn::last_part;
 use crate::aws::{AwsError, Clients};
@@ -14,8 +15,10 @@ use crate::config::Environment;
 use crate::image::{Digest, Tag};
 use crate::registry::{Ecr, PublishedImage};
 use crate::release::ReleaseTags;
-use crate::report::{Event, Reporter, Stage};
-use crate::rollout::{Diagnosis, OnFailure, Options, Outcome, ReleaseImage, Rollout, Verdict};
+use crate::report::{Event, Reporter as _, Stage};
+use crate::rollout::{
+    Diagnosis, OnFailure, OnInterrupt, Options, Outcome, ReleaseImage, Verdict, release,
+};
 
 /// Move the service to a published image and watch it to a verdict.
 ///
@@ -45,6 +48,15 @@ pub struct How {
     /// What to do when the release cannot succeed; else what the service's circuit breaker says
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_failure: Option<OnFailure>,
+    /// What to do on Ctrl-C and SIGTERM: leave the deployment to ECS, or return to what ran before
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "detach")]
+    pub on_interrupt: OnInterrupt,
+    /// Start a deployment although the service runs this very release
+    #[arg(long)]
+    pub force: bool,
+    /// Take the place of another deployment that is under way
+    #[arg(long)]
+    pub supersede: bool,
     /// How long to wait for a verdict, in seconds; else the environment's timeout_seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
@@ -64,6 +76,8 @@ pub struct RolloutResult {
     outcome: Outcome,
     nothing_to_do: bool,
     exit_code: u8,
+    #[serde(skip)]
+    exit: Exit,
 }
 
 impl RolloutArgs {
@@ -164,28 +178,35 @@ pub async fn rollout(
     context.reporter.event(Event::StageStarted {
         stage: Stage::Rollout,
     });
-    let rollout = Rollout {
-        clients,
-        environment,
-        reporter: &context.reporter,
-        options: Options {
-            on_failure: how.on_failure,
-            wait: !how.no_wait,
-            bake: Duration::from_secs(how.bake.unwrap_or(environment.bake_seconds)),
-            timeout: Duration::from_secs(how.timeout.unwrap_or(environment.timeout_seconds)),
-        },
+    let options = Options {
+        on_failure: how.on_failure,
+        on_interrupt: how.on_interrupt,
+        wait: !how.no_wait,
+        force: how.force,
+        supersede: how.supersede,
+        bake: Duration::from_secs(how.bake.unwrap_or(environment.bake_seconds)),
+        timeout: Duration::from_secs(how.timeout.unwrap_or(environment.timeout_seconds)),
     };
-    let outcome = rollout.run(image).await?;
+    let outcome = release(&context.engine(environment, clients), image, options).await?;
     let elapsed = began.elapsed();
+    let exit = exit_of(context, outcome.verdict.as_ref(), outcome.interrupted);
     let result = RolloutResult {
         version: 1,
         environment: environment.name.clone(),
         image: image.reference.clone(),
         commit: image.tags.commit.clone(),
         nothing_to_do: outcome.is_nothing_to_do(),
-        exit_code: exit_of(&outcome) as u8,
+        exit,
+        exit_code: exit as u8,
         outcome,
     };
+    tell(
+        context,
+        result.outcome.verdict.as_ref(),
+        result.outcome.diagnosis.as_ref(),
+        exit,
+        &result.headline(),
+    );
     if result.exit() == Exit::Done {
         let message = result.headline();
         context.reporter.event(Event::StageFinished {
@@ -197,16 +218,6 @@ pub async fn rollout(
     Ok((result, elapsed))
 }
 
-fn exit_of(outcome: &Outcome) -> Exit {
-    match &outcome.verdict {
-        None | Some(Verdict::Succeeded) => Exit::Done,
-        Some(Verdict::Failed { .. }) => Exit::RolloutFailed,
-        Some(Verdict::RolledBack { .. }) => Exit::RolledBack,
-        Some(Verdict::Superseded { .. }) => Exit::Superseded,
-        Some(Verdict::Unknown { .. }) => Exit::Unknown,
-    }
-}
-
 impl RolloutResult {
     /// The commit that the image was built from, where known.
     pub fn commit(&self) -> Option<&str> {
@@ -215,12 +226,17 @@ impl RolloutResult {
 
     /// The exit code.
     pub fn exit(&self) -> Exit {
-        exit_of(&self.outcome)
+        self.exit
     }
 
     fn headline(&self) -> String {
         let revision = last_part(&self.outcome.revision.arn);
         match &self.outcome.verdict {
+            None if self.outcome.interrupted => format!(
+                "{revision} was not waited for: ECS goes on with deployment {}; `quilt-mcp-deploy watch --env {env}` attaches to it, `quilt-mcp-deploy rollback --env {env}` undoes it",
+                self.outcome.deployment,
+                env = self.environment
+            ),
             None if !self.outcome.started => format!(
                 "{revision} is what deployment {} runs already; nobody waited for a verdict",
                 self.outcome.deployment

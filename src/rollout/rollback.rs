@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::engine::{Engine, RolloutError, Stop, Update};
 use super::observation::{Deployment, RolloutState, ServiceDeployment};
+use super::observe::succeeded_revisions;
 use super::preflight::Snapshot;
 use super::{Diagnosis, Plan, Verdict};
 use crate::arn::last_part;
@@ -36,7 +37,7 @@ pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict
         return None;
     };
     engine.reporter.event(Event::RollbackStarted {
-        to: last_part(good).to_owned(),
+        to: good.clone(),
         reason: undo.reason.clone(),
     });
     let verdict = match stop_with_rollback(engine, undo).await {
@@ -141,6 +142,8 @@ pub struct RollbackOutcome {
     pub to: Option<String>,
     /// The deployment that was watched.
     pub deployment: String,
+    /// Whether the service was seen to run the earlier revision again.
+    pub done: bool,
     /// How it ended; absent when the operator interrupted.
     pub verdict: Option<Verdict>,
     /// Why it failed, where it did.
@@ -148,22 +151,9 @@ pub struct RollbackOutcome {
     pub diagnosis: Option<Diagnosis>,
 }
 
-impl RollbackOutcome {
-    /// Whether the service runs the earlier revision now.
-    pub fn is_done(&self) -> bool {
-        match (&self.verdict, &self.to) {
-            (Some(Verdict::Succeeded), Some(_)) => true,
-            (Some(Verdict::RolledBack { .. }), _) => true,
-            _ => false,
-        }
-    }
-}
-
 /// How a rollback is to be done.
 #[derive(Debug, Clone)]
 pub struct RollbackOptions {
-    /// The revision to return to: its full ARN; the last good one when absent.
-    pub to: Option<String>,
     /// Whether to wait for the verdict.
     pub wait: bool,
     /// How long success must hold.
@@ -196,7 +186,7 @@ pub async fn roll_back_in_flight(
     engine.reporter.event(Event::RollbackStarted {
         to: before
             .last_good_revision()
-            .map_or("what ran before", last_part)
+            .unwrap_or("what ran before")
             .to_owned(),
         reason: "the operator asked for it".into(),
     });
@@ -219,6 +209,7 @@ pub async fn roll_back_in_flight(
         from: deployment.task_definition.clone(),
         to: None,
         deployment: deployment.id.clone(),
+        done: false,
         verdict: None,
         diagnosis: None,
     };
@@ -226,15 +217,12 @@ pub async fn roll_back_in_flight(
         let watched = engine.watch(&plan, deployment, before, None).await;
         if let Some(Verdict::RolledBack { to, .. }) = &watched.verdict {
             outcome.to = Some(to.clone());
+            outcome.done = true;
         }
-        outcome.diagnosis = watched.diagnosis.filter(|_| !outcome_is_rolled_back(&watched.verdict));
+        outcome.diagnosis = watched.diagnosis.filter(|_| !outcome.done);
         outcome.verdict = watched.verdict;
     }
     Ok(outcome)
-}
-
-fn outcome_is_rolled_back(verdict: &Option<Verdict>) -> bool {
-    matches!(verdict, Some(Verdict::RolledBack { .. }))
 }
 
 /// Deploys the earlier revision `to`; no revision is registered and none deregistered.
@@ -251,7 +239,7 @@ pub async fn roll_back_to(
     let to = document.arn().to_owned();
     let _shield = engine.interrupt.shield();
     engine.reporter.event(Event::RollbackStarted {
-        to: last_part(&to).to_owned(),
+        to: to.clone(),
         reason: "the operator asked for it".into(),
     });
     let update = Update {
@@ -274,6 +262,7 @@ pub async fn roll_back_to(
         from: before.task_definition.clone(),
         to: Some(to),
         deployment: deployment.id.clone(),
+        done: false,
         verdict: None,
         diagnosis: None,
     };
@@ -281,10 +270,35 @@ pub async fn roll_back_to(
         let watched = engine
             .watch(&plan, &deployment, before, Some(&document))
             .await;
+        outcome.done = watched.verdict == Some(Verdict::Succeeded);
         outcome.verdict = watched.verdict;
         outcome.diagnosis = watched.diagnosis;
     }
     Ok(outcome)
+}
+
+/// The last revision whose deployment succeeded, other than the one that the service names:
+/// not simply the number before.
+///
+/// # Errors
+/// [`RolloutError::NowhereToReturn`] when ECS knows none or does not show its service deployments.
+pub async fn last_succeeded(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+) -> Result<String, RolloutError> {
+    let nowhere = |reason: String| RolloutError::NowhereToReturn {
+        service: engine.environment.service.clone(),
+        reason,
+    };
+    let succeeded = succeeded_revisions(engine.clients, engine.environment)
+        .await
+        .map_err(|error| nowhere(error.to_string()))?;
+    succeeded
+        .into_iter()
+        .find(|revision| *revision != before.task_definition)
+        .ok_or_else(|| {
+            nowhere("ECS shows no successful service deployment of another revision".into())
+        })
 }
 
 /// The digest that the revision names for the container, where it names one.

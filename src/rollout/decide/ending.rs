@@ -18,7 +18,7 @@ const LOOKS_FOR_AN_EXPLANATION: usize = 3;
 pub(super) fn ended(plan: &Plan, history: &History) -> Option<Verdict> {
     let service = history.last()?.service.as_ref();
     let ours = history.service_deployments().next_back();
-    if let Some(verdict) = ours.and_then(|ours| by_its_own_record(plan, ours, service)) {
+    if let Some(verdict) = ours.and_then(|ours| by_its_own_record(plan, history, ours, service)) {
         return Some(verdict);
     }
     let service = service?;
@@ -49,6 +49,7 @@ fn given_up(reason: &str) -> Option<Verdict> {
 /// What the service deployment itself says of its end.
 fn by_its_own_record(
     plan: &Plan,
+    history: &History,
     ours: &ServiceDeployment,
     service: Option<&Service>,
 ) -> Option<Verdict> {
@@ -65,13 +66,23 @@ fn by_its_own_record(
             "the rollback failed too: {}",
             rollback_reason(ours)
         )),
-        ServiceDeploymentStatus::Stopped if primary.is_some() && other.is_none() => {
+        ServiceDeploymentStatus::Stopped
+            if primary.is_some() && other.is_none() && was_stopped_before(history) =>
+        {
             failed(Evidence::Stopped {
                 reason: ours.reason.clone(),
             })
         }
         _ => None,
     }
+}
+
+/// Whether an earlier look showed it stopped too. Only then is the service's part of this look
+/// surely newer: the calls of one look are not of one moment, and what takes the place of a
+/// superseded deployment may not show yet.
+fn was_stopped_before(history: &History) -> bool {
+    let stopped = |seen: &&ServiceDeployment| seen.status == ServiceDeploymentStatus::Stopped;
+    history.service_deployments().filter(stopped).count() > 1
 }
 
 fn rollback_reason(ours: &ServiceDeployment) -> String {

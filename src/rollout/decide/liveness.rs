@@ -84,9 +84,7 @@ pub(super) fn target_lacks(seen: &Observation, task: &Task) -> Option<String> {
 fn completion_lacks(primary: &Deployment) -> Option<String> {
     match &primary.rollout {
         RolloutState::Completed => None,
-        state => Some(format!(
-            "ECS to complete the deployment (it says {state})"
-        )),
+        state => Some(format!("ECS to complete the deployment (it says {state})")),
     }
 }
 

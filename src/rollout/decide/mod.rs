@@ -135,6 +135,19 @@ impl fmt::Display for Evidence {
     }
 }
 
+impl Verdict {
+    /// The verdict in one word, as it stands in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::Superseded { .. } => "superseded",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -47,7 +47,10 @@ impl Pace {
     /// How long to wait without having seen anything.
     pub(super) fn next(&mut self) -> Duration {
         // A linear congruential step is random enough to spread waits.
-        self.turn = self.turn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.turn = self
+            .turn
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
         let percent = 100 - STRAY + (self.turn >> 16) % (2 * STRAY + 1);
         self.interval * self.slowness * percent / 100
     }

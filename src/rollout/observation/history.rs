@@ -19,7 +19,7 @@ impl History {
                 self.stopped.push(task.clone());
             }
         }
-        for service in &observation.service {
+        if let Some(service) = &observation.service {
             for event in service.events.iter().rev() {
                 if !self.events.iter().any(|known| known.id == event.id) {
                     self.events.push(event.clone());

@@ -9,6 +9,7 @@ use aws_sdk_ecs::types::DesiredStatus;
 use futures::future::try_join_all;
 
 use self::service_deployment::Finder;
+pub(super) use self::service_deployment::succeeded_revisions;
 pub use self::views::service_view;
 use self::views::{target_view, task_view};
 use super::observation::{
@@ -186,4 +187,3 @@ fn kept<T>(result: Result<T, AwsError>, failures: &mut Vec<String>) -> Option<T>
         .map_err(|error| failures.push(error.to_string()))
         .ok()
 }
-

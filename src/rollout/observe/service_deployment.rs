@@ -1,13 +1,14 @@
-//! Finding the service deployment behind a deployment, and looking at it.
+//! Service deployments: the one behind a deployment, and those that succeeded.
 //!
 //! ECS names neither in the other. They are of one revision and of one moment: of the service
 //! deployments whose target service revision runs the deployment's task definition revision,
 //! ours is the one created nearest to the deployment (Amazon ECS API Reference,
 //! `ServiceDeployment` and `ServiceRevision`).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use aws_sdk_ecs::types::{CreatedAt, ServiceDeploymentBrief};
+use aws_sdk_ecs::types::{CreatedAt, ServiceDeploymentBrief, ServiceDeploymentStatus};
 use aws_smithy_types::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,8 +31,7 @@ const REVISIONS_PER_CALL: usize = 20;
 pub(super) struct Finder {
     revision: String,
     created_at: Option<Timestamp>,
-    /// The task definition revision of each service revision that was asked for.
-    revisions: BTreeMap<String, String>,
+    revisions: ServiceRevisions,
     found: Option<String>,
     in_vain: u32,
     unavailable: bool,
@@ -43,7 +43,7 @@ impl Finder {
         Self {
             revision: deployment.task_definition.clone(),
             created_at: deployment.created_at,
-            revisions: BTreeMap::new(),
+            revisions: ServiceRevisions::default(),
             found: None,
             in_vain: 0,
             unavailable: false,
@@ -117,13 +117,10 @@ impl Finder {
             .await
             .map_err(|error| AwsError::new("ecs:ListServiceDeployments", service, &error))?;
         let listed = answer.service_deployments();
-        self.learn_revisions(clients, listed).await?;
+        self.revisions.learn(clients, listed).await?;
         Ok(listed
             .iter()
-            .filter(|brief| {
-                let target = brief.target_service_revision_arn().unwrap_or_default();
-                self.revisions.get(target) == Some(&self.revision)
-            })
+            .filter(|brief| self.revisions.task_definition(brief) == Some(&self.revision))
             .filter_map(|brief| Some((self.distance(brief)?, brief)))
             .min_by_key(|(distance, _)| *distance)
             .and_then(|(_, brief)| brief.service_deployment_arn())
@@ -139,25 +136,69 @@ impl Finder {
             .finished_at()
             .and_then(timestamp)
             .is_some_and(|finished| finished < ours);
-        let later = brief
-            .created_at()
-            .and_then(timestamp)?
-            .duration_since(ours);
+        let later = brief.created_at().and_then(timestamp)?.duration_since(ours);
         let near = -EARLIER_AT_MOST <= later && later <= LATER_AT_MOST;
         (near && !ended_before).then(|| later.abs())
     }
+}
 
-    async fn learn_revisions(
+/// The task definition revisions of the service's successful service deployments, newest first;
+/// ECS keeps them for 90 days (Amazon ECS API Reference, `ListServiceDeployments`).
+pub(in crate::rollout) async fn succeeded_revisions(
+    clients: &Clients,
+    environment: &Environment,
+) -> Result<Vec<String>, AwsError> {
+    let service = &environment.service;
+    let mut listed: Vec<ServiceDeploymentBrief> = Vec::new();
+    let mut next = None;
+    loop {
+        let answer = clients
+            .ecs
+            .list_service_deployments()
+            .cluster(&environment.cluster)
+            .service(service)
+            .status(ServiceDeploymentStatus::Successful)
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| AwsError::new("ecs:ListServiceDeployments", service, &error))?;
+        next = answer.next_token().map(str::to_owned);
+        listed.extend(answer.service_deployments.unwrap_or_default());
+        if next.is_none() {
+            break;
+        }
+    }
+    listed.sort_by_key(|brief| Reverse(brief.created_at().and_then(timestamp)));
+    let mut revisions = ServiceRevisions::default();
+    revisions.learn(clients, &listed).await?;
+    Ok(listed
+        .iter()
+        .filter_map(|brief| revisions.task_definition(brief).map(str::to_owned))
+        .collect())
+}
+
+/// The task definition revision of each service revision that was asked for.
+#[derive(Debug, Default)]
+struct ServiceRevisions(BTreeMap<String, String>);
+
+impl ServiceRevisions {
+    fn task_definition(&self, brief: &ServiceDeploymentBrief) -> Option<&str> {
+        let target = brief.target_service_revision_arn()?;
+        self.0.get(target).map(String::as_str)
+    }
+
+    async fn learn(
         &mut self,
         clients: &Clients,
         listed: &[ServiceDeploymentBrief],
     ) -> Result<(), AwsError> {
-        let unknown: Vec<String> = listed
+        let mut unknown: Vec<String> = listed
             .iter()
             .filter_map(|brief| brief.target_service_revision_arn())
-            .filter(|arn| !self.revisions.contains_key(*arn))
+            .filter(|arn| !self.0.contains_key(*arn))
             .map(str::to_owned)
             .collect();
+        unknown.dedup();
         for arns in unknown.chunks(REVISIONS_PER_CALL) {
             let answer = clients
                 .ecs
@@ -172,8 +213,7 @@ impl Finder {
                 if let (Some(arn), Some(task_definition)) =
                     (revision.service_revision_arn(), revision.task_definition())
                 {
-                    self.revisions
-                        .insert(arn.to_owned(), task_definition.to_owned());
+                    self.0.insert(arn.to_owned(), task_definition.to_owned());
                 }
             }
         }

@@ -1,11 +1,14 @@
 //! Why a release failed: what its tasks, their logs, the targets and ECS said.
 
+mod hints;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use self::hints::{Ending, hint};
 use super::Plan;
-use super::observation::{History, Task};
+use super::observation::{Container, History, StopCode, TargetState, Task};
 use super::preflight::Snapshot;
 
 /// What is known of a failure.
@@ -17,6 +20,18 @@ pub struct Diagnosis {
     pub targets: Vec<String>,
     /// Service events since the rollout began, oldest first.
     pub events: Vec<String>,
+}
+
+/// How the load balancer checks the targets of a group
+/// (Elastic Load Balancing API Reference, `TargetGroup`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The path that it asks for.
+    pub path: String,
+    /// The port, or `traffic-port`.
+    pub port: String,
+    /// The HTTP codes that it takes for healthy, for example `200-299`.
+    pub expects: String,
 }
 
 /// Tasks that stopped the same way.
@@ -45,6 +60,7 @@ impl Diagnosis {
         before: &Snapshot,
         plan: &Plan,
         logs: &BTreeMap<String, Vec<String>>,
+        checks: &[HealthCheck],
     ) -> Self {
         let old: Vec<&str> = before
             .service
@@ -54,13 +70,14 @@ impl Diagnosis {
             .collect();
         let events = history
             .events()
-            .into_iter()
+            .iter()
             .filter(|event| !old.contains(&event.id.as_str()));
         Self {
             stopped: stopped_groups(
                 &history.stopped_tasks(&plan.deployment),
                 &plan.container,
                 logs,
+                checks,
             ),
             targets: unhealthy_targets(history, &plan.deployment),
             events: events.map(|event| event.message.clone()).collect(),
@@ -72,11 +89,16 @@ fn stopped_groups(
     tasks: &[&Task],
     container: &str,
     logs: &BTreeMap<String, Vec<String>>,
+    checks: &[HealthCheck],
 ) -> Vec<StoppedGroup> {
     let mut groups: Vec<StoppedGroup> = Vec::new();
     for task in tasks {
-        let main = task.container(container);
-        let stop_code = task.stop_code.clone().unwrap_or_else(|| "none".into());
+        let main = task.container(container).or_else(|| culprit(task));
+        let stop_code = task
+            .stop_code
+            .as_ref()
+            .map_or("none", StopCode::as_str)
+            .to_owned();
         let reason = without_ids(
             task.stopped_reason.as_deref().unwrap_or("no reason given"),
             task,
@@ -98,7 +120,14 @@ fn stopped_groups(
             }
             None => groups.push(StoppedGroup {
                 count: 1,
-                hint: hint(&stop_code, &reason, exit_code, container_reason.as_deref()),
+                hint: hint(&Ending {
+                    stop_code: task.stop_code.as_ref(),
+                    reason: task.stopped_reason.as_deref().unwrap_or_default(),
+                    container_reason: main.and_then(|container| container.reason.as_deref()),
+                    exit_code,
+                    log: &log,
+                    checks,
+                }),
                 stop_code,
                 reason,
                 exit_code,
@@ -110,6 +139,13 @@ fn stopped_groups(
     groups
 }
 
+/// The container that ended the task, where it is not the one that runs the server.
+fn culprit(task: &Task) -> Option<&Container> {
+    task.containers
+        .iter()
+        .find(|container| container.exit_code.is_some() || container.reason.is_some())
+}
+
 /// ECS names the task or its address in some reasons; the same failure of two tasks is one group.
 fn without_ids(reason: &str, task: &Task) -> String {
     let reason = reason.replace(&task.id, "…");
@@ -117,34 +153,6 @@ fn without_ids(reason: &str, task: &Task) -> String {
         Some(ip) => reason.replace(ip.as_str(), "…"),
         None => reason,
     }
-}
-
-/// What an expert would look at first.
-fn hint(
-    stop_code: &str,
-    reason: &str,
-    exit_code: Option<i32>,
-    container_reason: Option<&str>,
-) -> Option<String> {
-    let text = format!("{reason} {}", container_reason.unwrap_or_default());
-    let hint = if text.contains("CannotPullContainer") {
-        "the image could not be pulled: check that the digest is in the repository and that the execution role may call ecr:GetAuthorizationToken, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer"
-    } else if text.contains("ResourceInitializationError") {
-        "the task could not be set up: check the secrets and the log group that the task definition names, the execution role's permissions, and the subnet's way to AWS's endpoints"
-    } else if text.contains("exec format error") {
-        "the image is for another processor architecture than the task: build it for linux/amd64"
-    } else if text.contains("OutOfMemory") || exit_code == Some(137) {
-        "the container was killed (137): most often it needed more memory than the task has"
-    } else if text.contains("health check") {
-        "the task ran but its health check never passed: compare the target group's path, port and matcher with what the log below says the server serves"
-    } else if exit_code == Some(78) {
-        "the server refused its configuration: the log below lists the variables"
-    } else if stop_code == "EssentialContainerExited" && exit_code.is_some_and(|code| code != 0) {
-        "the server ended by itself: the log below has its last words"
-    } else {
-        return None;
-    };
-    Some(hint.to_owned())
 }
 
 fn unhealthy_targets(history: &History, deployment: &str) -> Vec<String> {
@@ -156,7 +164,7 @@ fn unhealthy_targets(history: &History, deployment: &str) -> Vec<String> {
         for task in tasks.iter().filter(|task| task.deployment == deployment) {
             for target in groups.iter().filter_map(|group| group.target_of(task)) {
                 let key = format!("{}:{}", target.ip, target.port);
-                if target.state == "unhealthy" {
+                if target.state == TargetState::Unhealthy {
                     let reason = target.reason.as_deref().unwrap_or("no reason code");
                     let words = target.description.as_deref().unwrap_or("");
                     lines.insert(
@@ -165,71 +173,11 @@ fn unhealthy_targets(history: &History, deployment: &str) -> Vec<String> {
                             .trim_end()
                             .to_owned(),
                     );
-                } else if target.state == "healthy" {
+                } else if target.state == TargetState::Healthy {
                     lines.remove(&key);
                 }
             }
         }
     }
     lines.into_values().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_are_those_of_an_expert() {
-        for (code, reason, exit, says) in [
-            (
-                "TaskFailedToStart",
-                "CannotPullContainerError: pull image manifest has been retried",
-                None,
-                "execution role",
-            ),
-            (
-                "TaskFailedToStart",
-                "ResourceInitializationError: unable to pull secrets",
-                None,
-                "secrets",
-            ),
-            (
-                "EssentialContainerExited",
-                "Essential container in task exited",
-                Some(137),
-                "memory",
-            ),
-            (
-                "EssentialContainerExited",
-                "Essential container in task exited",
-                Some(78),
-                "configuration",
-            ),
-            (
-                "EssentialContainerExited",
-                "Essential container in task exited",
-                Some(1),
-                "last words",
-            ),
-            (
-                "ServiceSchedulerInitiated",
-                "Task failed ELB health checks in (target-group x)",
-                None,
-                "path, port and matcher",
-            ),
-            (
-                "EssentialContainerExited",
-                "exec /s: exec format error",
-                Some(1),
-                "linux/amd64",
-            ),
-        ] {
-            let hint = hint(code, reason, exit, None).unwrap();
-            assert!(hint.contains(says), "{hint} does not say {says}");
-        }
-        assert_eq!(
-            hint("UserInitiated", "Task stopped by user", None, None),
-            None
-        );
-    }
 }
