@@ -5,9 +5,11 @@
 //! [`outcome`].
 
 pub(crate) mod breaker;
+pub(crate) mod deployments;
 mod life;
 mod notices;
 pub(crate) mod outcome;
+mod placement;
 pub(crate) mod rolling;
 mod targets;
 
