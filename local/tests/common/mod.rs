@@ -124,6 +124,33 @@ impl Environment {
         self.call("Logs_20140328", operation, input).await
     }
 
+    pub fn control_url(&self, path: &str) -> String {
+        format!("{}/_local/{path}", self.description.endpoint_url)
+    }
+
+    /// Switches a fault on.
+    pub async fn fault(&self, fault: Value) {
+        let request = self.http.put(self.control_url("faults"));
+        let response = request.body(fault.to_string()).send().await.unwrap();
+        let status = response.status();
+        assert_eq!(status, StatusCode::OK, "{}", response.text().await.unwrap());
+    }
+
+    pub async fn faults(&self) -> Value {
+        let response = self.http.get(self.control_url("faults")).send().await;
+        response.unwrap().json().await.unwrap()
+    }
+
+    pub async fn clear_faults(&self) {
+        let response = self.http.delete(self.control_url("faults")).send().await;
+        assert_eq!(response.unwrap().status(), StatusCode::NO_CONTENT);
+    }
+
+    pub async fn calls(&self) -> Value {
+        let response = self.http.get(self.control_url("calls")).send().await;
+        response.unwrap().json().await.unwrap()
+    }
+
     pub async fn service(&self) -> Value {
         let input = json!({ "services": [self.description.service] });
         self.ecs("DescribeServices", input).await["services"][0].take()
