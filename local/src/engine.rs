@@ -78,6 +78,14 @@ impl Engine {
                 self.tasks
                     .spawn(async move { runtime.stop(&task, timeout).await });
             }
+            Effect::CheckContainer {
+                task,
+                command,
+                timeout,
+            } => {
+                self.tasks
+                    .spawn(check_container(world, runtime, task, command, timeout));
+            }
             Effect::Check {
                 target_group,
                 target,
@@ -156,6 +164,21 @@ async fn launch(world: Arc<World>, runtime: Arc<Runtime>, id: String) {
             world.change(|state| outcome::exited(state, &id, code, reason, Moment::now()));
         }
     }
+}
+
+async fn check_container(
+    world: Arc<World>,
+    runtime: Arc<Runtime>,
+    id: String,
+    command: Vec<String>,
+    timeout: Duration,
+) {
+    let fails = world.read(|state| {
+        let task = state.task(&id)?;
+        world.faults.unhealthy(task, Moment::now())
+    });
+    let passed = fails.is_none() && runtime.check(&id, &command, timeout).await;
+    world.change(|state| outcome::container_checked(state, &id, passed, Moment::now()));
 }
 
 /// Waits while the fault `slow-start` concerns the task and nobody stops it.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use super::{breaker, life, targets};
+use super::{breaker, container_health, life, targets};
 use crate::aws::Moment;
 use crate::state::State;
 use crate::state::ecs::{Process, Stop, StopCode, TaskStatus};
@@ -95,7 +95,14 @@ pub(crate) fn exited(
     finish(state, index, cause, now);
 }
 
-/// A health check has ended: with a status code, or without an answer.
+/// A container's health check has ended.
+pub(crate) fn container_checked(state: &mut State, id: &str, passed: bool, now: Moment) {
+    if let Some(task) = state.task_mut(id) {
+        container_health::checked(task, passed, now);
+    }
+}
+
+/// A target's health check has ended: with a status code, or without an answer.
 pub(crate) fn checked(
     state: &mut State,
     target_group: &str,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 use serde_json::Value;
 
+use super::container_health;
 use crate::aws::{Moment, names};
 use crate::state::State;
 use crate::state::ecs::{Container, Deployment, Interface, Task, TaskStatus};
@@ -55,6 +56,7 @@ pub(super) fn new_task(
             reason: None,
             running: false,
         },
+        health: container_health::of(container),
         cpu: text(definition.document.get("cpu")),
         memory: text(definition.document.get("memory")),
         created_at: now,

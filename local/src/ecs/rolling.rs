@@ -8,7 +8,7 @@ use super::notices::Notices;
 use super::{breaker, deployments, placement};
 use crate::aws::Moment;
 use crate::state::State;
-use crate::state::ecs::{Deployment, RolloutState, StopCode, Task, TaskStatus};
+use crate::state::ecs::{Deployment, HealthStatus, RolloutState, StopCode, Task, TaskStatus};
 use crate::state::elb::{Failure, Health, Target};
 
 /// How a task looks to its service.
@@ -51,25 +51,40 @@ fn judge_health(state: &mut State, index: usize, now: Moment) {
         let graceful = task
             .started_at
             .is_none_or(|started| now.since(started) < grace);
-        let Some((group, port, reason)) = unhealthy_target(state, index, task) else {
-            continue;
-        };
         if graceful {
             continue;
         }
-        let id = task.id.clone();
+        let Some((stopped, event)) = complaint(state, index, task) else {
+            continue;
+        };
         request_stop(
             &mut state.tasks[task_index],
             StopCode::ServiceSchedulerInitiated,
-            format!("Task failed ELB health checks in (target-group {group})"),
+            stopped,
         );
         let service = &mut state.services[index];
-        service.event(
-            now,
-            &format!("(task {id}) (port {port}) is unhealthy in (target-group {group}) due to (reason {reason})."),
-        );
+        service.event(now, &event);
         breaker::setback(service, &deployment, now);
     }
+}
+
+/// Why the task cannot stay: its `stoppedReason`, and the service's event.
+fn complaint(state: &State, index: usize, task: &Task) -> Option<(String, String)> {
+    let id = &task.id;
+    if let Some((group, port, reason)) = unhealthy_target(state, index, task) {
+        return Some((
+            format!("Task failed ELB health checks in (target-group {group})"),
+            format!(
+                "(task {id}) (port {port}) is unhealthy in (target-group {group}) due to (reason {reason})."
+            ),
+        ));
+    }
+    (task.health_status() == HealthStatus::Unhealthy).then(|| {
+        (
+            "Task failed container health checks".to_owned(),
+            format!("(task {id}) failed container health checks."),
+        )
+    })
 }
 
 fn start_missing(
@@ -176,9 +191,11 @@ fn members(state: &State, index: usize, primary: &str) -> Vec<Member> {
         .collect()
 }
 
-/// Whether the task runs and every load balancer of the service finds it healthy.
+/// Whether the task runs, its own health check passes, and every load balancer of the service finds
+/// it healthy.
 pub(crate) fn is_healthy(state: &State, index: usize, task: &Task) -> bool {
     task.status == TaskStatus::Running
+        && (task.health.is_none() || task.health_status() == HealthStatus::Healthy)
         && state.services[index].load_balancers.iter().all(|balancer| {
             target_of(state, &balancer.target_group_arn, task)
                 .is_some_and(|target| target.health == Health::Healthy)

@@ -184,6 +184,16 @@ impl Environment {
 
     /// Registers a revision with this image and command, based on the template.
     pub async fn register(&self, image: &str, command: &[&str]) -> String {
+        self.register_with(image, command, |_| ()).await
+    }
+
+    /// The same, with a changed container definition.
+    pub async fn register_with(
+        &self,
+        image: &str,
+        command: &[&str],
+        change: impl FnOnce(&mut Value),
+    ) -> String {
         let input = json!({ "taskDefinition": format!("{}:1", self.description.service) });
         let mut definition =
             self.ecs("DescribeTaskDefinition", input).await["taskDefinition"].take();
@@ -191,6 +201,8 @@ impl Environment {
         container["image"] = json!(image);
         container["command"] = json!(command);
         container["stopTimeout"] = json!(2);
+        container["healthCheck"]["command"] = json!(["CMD", "/server", "check"]);
+        change(container);
         let answer = self.ecs("RegisterTaskDefinition", definition).await;
         answer["taskDefinition"]["taskDefinitionArn"]
             .as_str()

@@ -1,6 +1,7 @@
 //! The scheduler against a simulated world: a clock that only the test moves, containers that start,
 //! crash and stay sick as their revision says.
 
+mod container_health;
 mod deployments;
 mod rolling_updates;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::outcome::{Started, checked, exited, failed_to_start, started};
+use super::outcome::{Started, checked, container_checked, exited, failed_to_start, started};
 use super::{Effect, rolling, step};
 use crate::aws::{Moment, names};
 use crate::state::ecs::{Deployment, RolloutState, Service, Task, TaskDefinition, TaskStatus};
@@ -23,6 +24,8 @@ enum Behaviour {
     Crashes,
     NeverHealthy,
     CannotBePulled,
+    /// The load balancer finds nothing wrong with it.
+    FailsItsOwnCheck,
 }
 
 struct World {
@@ -69,8 +72,12 @@ impl World {
     }
 
     fn deploy(&mut self, behaviour: Behaviour) -> String {
+        self.deploy_with(behaviour, json!({ "name": "c", "image": "i" }))
+    }
+
+    fn deploy_with(&mut self, behaviour: Behaviour, container: serde_json::Value) -> String {
         let revision = u32::try_from(self.state.task_definitions.len()).unwrap() + 1;
-        let document = json!({ "containerDefinitions": [{ "name": "c", "image": "i" }] });
+        let document = json!({ "containerDefinitions": [container] });
         let definition = TaskDefinition {
             family: names::SERVICE.to_owned(),
             revision,
@@ -147,6 +154,10 @@ impl World {
                 _ => self.due.push((soon, Happening::Starts(task))),
             },
             Effect::Stop { task, .. } => self.due.push((soon, Happening::Exits(task, 143))),
+            Effect::CheckContainer { task, .. } => {
+                let passed = self.behaviour(&task) != Behaviour::FailsItsOwnCheck;
+                container_checked(&mut self.state, &task, passed, self.now);
+            }
             Effect::Check {
                 target_group,
                 target,

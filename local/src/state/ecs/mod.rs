@@ -12,7 +12,9 @@ pub(crate) use deployment::{
     Alarms, CircuitBreaker, Deployment, DeploymentConfiguration, DeploymentStatus, Ending,
     RolloutState, ThresholdKind,
 };
-pub(crate) use task::{Container, Interface, Process, Stop, StopCode, Task, TaskStatus};
+pub(crate) use task::{
+    Container, ContainerHealth, HealthStatus, Interface, Process, Stop, StopCode, Task, TaskStatus,
+};
 
 /// At most this many events are kept per service, as in ECS.
 const EVENTS: usize = 100;

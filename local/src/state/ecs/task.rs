@@ -62,6 +62,8 @@ pub(crate) struct Task {
     pub address: Ipv4Addr,
     pub interface: Interface,
     pub container: Container,
+    /// What the container's own health check says; `None` without one.
+    pub health: Option<ContainerHealth>,
     pub cpu: String,
     pub memory: String,
     pub created_at: Moment,
@@ -97,6 +99,31 @@ pub(crate) struct Container {
     pub running: bool,
 }
 
+/// A container health check and its state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ContainerHealth {
+    /// The program and its arguments: exit code 0 passes.
+    pub command: Vec<String>,
+    pub interval: Duration,
+    pub timeout: Duration,
+    /// So many failures in a row make the container unhealthy.
+    pub retries: u32,
+    /// In which failures do not count.
+    pub start_period: Duration,
+    pub status: HealthStatus,
+    pub failures: u32,
+    pub checking: bool,
+    pub next_check_at: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum HealthStatus {
+    Unknown,
+    Healthy,
+    Unhealthy,
+}
+
 /// A child process, identified past the reuse of its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
@@ -109,6 +136,14 @@ impl Task {
     /// ECS's `desiredStatus`.
     pub(crate) fn is_wanted(&self) -> bool {
         self.stop.is_none() && self.status <= TaskStatus::Running
+    }
+
+    /// ECS's `healthStatus`: unknown without a health check, and once the container has ended.
+    pub(crate) fn health_status(&self) -> HealthStatus {
+        self.health
+            .as_ref()
+            .filter(|_| self.container.running)
+            .map_or(HealthStatus::Unknown, |health| health.status)
     }
 
     pub(crate) fn enter(&mut self, status: TaskStatus, now: Moment) {
