@@ -8,7 +8,7 @@ use crate::arn::last_part;
 use crate::aws::Clients;
 use crate::config::Environment;
 use crate::release::{ReleaseError, ReleaseTags, describe, newest_template};
-use crate::report::table::{render, short_digest, table};
+use crate::report::table::{labelled, short_digest, table, width_of};
 use crate::rollout::observation::{Deployment, ServiceEvent, Target, Task};
 use crate::rollout::observe::Observer;
 use crate::rollout::preflight::{PreflightError, Snapshot};
@@ -166,40 +166,35 @@ impl Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = width_of(f);
         for (name, value) in self.release_lines() {
-            writeln!(f, "{name:<8} {value}")?;
+            writeln!(f, "{}", labelled(&format!("{name:<8} "), &value, width))?;
         }
-        let mut deployments = table(["deployment", "status", "revision", "running", "state"]);
-        for deployment in &self.deployments {
-            deployments.add_row([
+        let deployments = self.deployments.iter().map(|deployment| {
+            [
                 last_part(&deployment.id).to_owned(),
                 deployment.status.clone(),
                 last_part(&deployment.task_definition).to_owned(),
                 format!("{}/{}", deployment.running, deployment.desired),
                 deployment.rollout.as_str().to_owned(),
-            ]);
-        }
-        writeln!(f, "\n{}", render(&deployments))?;
+            ]
+        });
+        let headings = ["deployment", "status", "revision", "running", "state"];
+        writeln!(f, "\n{}", table(headings, deployments, width))?;
         if !self.tasks.is_empty() {
-            let mut tasks = table(["task", "status", "address", "target", "image"]);
-            for task in &self.tasks {
-                tasks.add_row(self.task_row(task));
-            }
-            writeln!(f, "\n{}", render(&tasks))?;
+            let tasks = self.tasks.iter().map(|task| self.task_row(task));
+            let headings = ["task", "status", "address", "target", "image"];
+            writeln!(f, "\n{}", table(headings, tasks, width))?;
         }
         if !self.events.is_empty() {
-            let mut events = table(["event", ""]);
-            for event in &self.events {
-                let at = event
-                    .at
-                    .map(|at| at.strftime("%H:%M:%S").to_string())
-                    .unwrap_or_default();
-                events.add_row([at, event.message.clone()]);
-            }
-            writeln!(f, "\n{}", render(&events))?;
+            let events = self.events.iter().map(|event| {
+                let at = event.at.map(|at| at.strftime("%H:%M:%S").to_string());
+                [at.unwrap_or_default(), event.message.clone()]
+            });
+            writeln!(f, "\n{}", table(["event", ""], events, width))?;
         }
         for unknown in &self.unknown {
-            writeln!(f, "\nnot known: {unknown}")?;
+            writeln!(f, "\n{}", labelled("not known: ", unknown, width))?;
         }
         Ok(())
     }

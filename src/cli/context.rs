@@ -1,15 +1,16 @@
 //! What every command needs: the environment, its clients, and where to write.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Common, Exit, Failure, Output};
+use super::{Common, Exit, Failure};
 use crate::aws::Clients;
 use crate::config::{Config, Environment, LOCAL, StateFolder};
 use crate::interrupt::Interrupt;
-use crate::report::{Event, HumanReporter, Reporter, Stage};
+use crate::report::{Event, Report, Reporter, Stage};
 use crate::rollout::Engine;
 use crate::smoke::Token;
 
@@ -27,7 +28,7 @@ pub struct Context {
     /// This machine's state folder.
     pub state: StateFolder,
     /// Who shows what happens.
-    pub reporter: HumanReporter,
+    pub reporter: Arc<Report>,
 }
 
 impl Context {
@@ -35,7 +36,11 @@ impl Context {
     ///
     /// # Errors
     /// [`Failure`] when the configuration is wrong or the environment unknown.
-    pub fn new(common: Common, interrupt: Interrupt) -> Result<Self, Failure> {
+    pub fn new(
+        common: Common,
+        reporter: Arc<Report>,
+        interrupt: Interrupt,
+    ) -> Result<Self, Failure> {
         let folder = std::env::current_dir().map_err(|error| {
             Failure::new(
                 Exit::Internal,
@@ -44,7 +49,7 @@ impl Context {
         })?;
         let config = Config::load(common.config.as_deref(), &folder)?;
         let context = Self {
-            reporter: HumanReporter::new(common.verbose > 0),
+            reporter,
             state: StateFolder::find(),
             interrupt,
             config,
@@ -128,30 +133,12 @@ impl Context {
         }
     }
 
-    /// Writes a result to stdout.
+    /// Writes a result to stdout: as text at once, as JSON when the command ends.
     ///
     /// # Errors
     /// [`Failure`] when stdout is closed or full.
     pub fn print<T: Serialize + Display>(&self, result: &T) -> Result<(), Failure> {
-        use std::io::Write;
-        let text = match self.common.output {
-            Output::Text => result.to_string(),
-            Output::Json => serde_json::to_string_pretty(result).map_err(|error| {
-                Failure::new(
-                    Exit::Internal,
-                    format!("the result cannot be written as JSON: {error}"),
-                )
-            })?,
-        };
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}", text.trim_end())
-            .and_then(|()| stdout.flush())
-            .map_err(|error| {
-                Failure::new(
-                    Exit::Internal,
-                    format!("the result cannot be written to stdout: {error}"),
-                )
-            })
+        Ok(self.reporter.print(result)?)
     }
 }
 
@@ -159,7 +146,7 @@ impl Context {
 pub struct RunningStage<'a> {
     stage: Stage,
     began: Instant,
-    reporter: &'a HumanReporter,
+    reporter: &'a Report,
 }
 
 impl RunningStage<'_> {

@@ -11,6 +11,7 @@ use super::rollout::{How, RolloutResult, rollout};
 use super::smoke::smoke_stage;
 use super::{Context, Exit, Failure, local};
 use crate::release::ReleaseTags;
+use crate::report::table::width_of;
 use crate::rollout::ReleaseImage;
 use crate::smoke::Smoke;
 
@@ -113,7 +114,12 @@ fn release_image(image: &PublishedImage) -> ReleaseImage {
 
 impl fmt::Display for DeployResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.rollout)?;
+        writeln!(
+            f,
+            "{:width$}",
+            self.rollout,
+            width = usize::from(width_of(f))
+        )?;
         writeln!(f, "url     {}", self.url)?;
         writeln!(f, "digest  {}", self.digest)?;
         writeln!(f, "tag     {}", self.tag)?;

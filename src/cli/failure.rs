@@ -3,10 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use miette::{GraphicalReportHandler, GraphicalTheme};
-use serde_json::json;
-
-use super::Output;
 use crate::aws::{AwsError, GuardError};
 use crate::config::{ConfigError, LocalEnvironmentError, LockError};
 use crate::image::BuildError;
@@ -16,10 +12,13 @@ use crate::image::check::CheckError;
 use crate::interrupt::Signal;
 use crate::registry::PushError;
 use crate::release::ReleaseError;
+use crate::report::lines::told;
+use crate::report::{ErrorReport, ReportError};
 use crate::rollout::RolloutError;
 use crate::rollout::preflight::PreflightError;
 use crate::smoke::SmokeError;
 use crate::status::StatusError;
+use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// Exit codes: an interface, described in docs/output.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,25 +121,29 @@ impl Failure {
         )
     }
 
-    /// Shows it on stderr, and with `--output json` as an object on stdout too.
-    ///
-    /// Where nobody listens or there is no room, the exit code still says it.
-    pub fn show(&self, output: Output) {
-        let _ = writeln!(std::io::stderr(), "{}", self.told().trim_end());
-        if output == Output::Json {
-            let error = json!({
-                "version": 1,
-                "error": {"exit_code": self.exit as u8, "message": self.message, "hint": self.hint},
-            });
-            let _ = writeln!(std::io::stdout(), "{error:#}");
+    /// What a report shows of it.
+    pub fn into_report(self) -> ErrorReport {
+        ErrorReport {
+            exit_code: self.exit as u8,
+            message: self.message,
+            hint: self.hint,
+            excerpt: self.excerpt,
         }
     }
 
-    fn told(&self) -> String {
-        let excerpt = self.excerpt.as_deref().unwrap_or_default();
-        let hint = self.hint.as_ref();
-        let hint = hint.map_or_else(String::new, |hint| format!("  hint: {hint}"));
-        format!("error: {}\n{excerpt}{hint}", self.message)
+    /// Shows it on stderr where there is no report to do so, and gives its exit code.
+    ///
+    /// Where nobody listens or there is no room, the exit code still says it.
+    pub fn show_plain(self) -> Exit {
+        let exit = self.exit;
+        let _ = writeln!(std::io::stderr(), "{}", told(&self.into_report()));
+        exit
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        Self::new(Exit::Internal, error.to_string())
     }
 }
 

@@ -3,6 +3,7 @@
 mod build;
 mod context;
 mod deploy;
+mod diagnosis;
 mod failure;
 mod local;
 mod publish;
@@ -17,12 +18,19 @@ mod watch;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::report::{Color, Output, Report, ReportOptions, Surroundings};
 
 pub use context::Context;
 pub use failure::{Exit, Failure};
 
 use crate::interrupt::{Interrupt, Signal};
+/// How often a report may look whether it has something to say.
+const TICK: Duration = Duration::from_millis(500);
 
 /// Builds, publishes and rolls out Quilt's MCP server on ECS Fargate, and says
 /// truthfully whether the release is live.
@@ -63,18 +71,18 @@ pub struct Common {
     /// The endpoint of every AWS API, instead of AWS's own
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<url::Url>,
+    /// When colours are used
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Writes what happened, over time, as a page for people to FILE.html, however the command ends
+    #[arg(long, global = true, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// Says only warnings and errors on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
     /// Says more on stderr; twice shows the programs' own log
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-}
-
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// One JSON object, a contract: see docs/output.md.
-    Json,
 }
 
 /// What to do.
@@ -124,10 +132,13 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Exit {
-    let output = cli.common.output;
+    let report = match report(&cli.common) {
+        Ok(report) => Arc::new(report),
+        Err(failure) => return failure.show_plain(),
+    };
     let serving = matches!(cli.command, Command::Local(local::Local::Serve(_)));
     let interrupt = Interrupt::default();
-    let command = Box::pin(execute(cli, interrupt.clone()));
+    let command = Box::pin(execute(cli, report.clone(), interrupt.clone()));
     let result = if serving {
         // The local environment ends by itself on a signal, with its tasks.
         command.await
@@ -135,19 +146,46 @@ async fn run(cli: Cli) -> Exit {
         tokio::select! {
             result = command => result,
             stopped = stopped_by_signals(&interrupt) => Err(stopped),
+            never = ticks(&report) => never,
         }
     };
-    match result {
-        Ok(exit) => exit,
-        Err(failure) => {
-            failure.show(output);
-            failure.exit
+    let (exit, error) = match result {
+        Ok(exit) => (exit, None),
+        Err(failure) => (failure.exit, Some(failure.into_report())),
+    };
+    match report.finish(exit as u8, error) {
+        Ok(()) => exit,
+        Err(unwritten) => {
+            let failure = Failure::from(unwritten).show_plain();
+            if exit == Exit::Done { failure } else { exit }
         }
     }
 }
 
-async fn execute(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
-    let context = Context::new(cli.common, interrupt)?;
+fn report(common: &Common) -> Result<Report, Failure> {
+    let options = ReportOptions {
+        output: common.output,
+        quiet: common.quiet,
+        verbose: common.verbose > 0,
+        page: common.report.clone(),
+    };
+    Report::of_process(&options, &Surroundings::find(common.color)).map_err(|error| {
+        Failure::new(Exit::Usage, error.to_string())
+            .hint("nothing was done; give --report a file in a folder that is there")
+    })
+}
+
+/// Tells the report that time goes by, for ever.
+async fn ticks<T>(report: &Report) -> T {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        report.tick();
+    }
+}
+
+async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<Exit, Failure> {
+    let context = Context::new(cli.common, report, interrupt)?;
     match cli.command {
         Command::Deploy(args) => args.run(&context).await,
         Command::Build(args) => args.run(&context).await,

@@ -15,10 +15,9 @@ use crate::config::Environment;
 use crate::image::{Digest, Tag};
 use crate::registry::{Ecr, PublishedImage};
 use crate::release::ReleaseTags;
-use crate::report::{Event, Reporter as _, Stage};
-use crate::rollout::{
-    Diagnosis, OnFailure, OnInterrupt, Options, Outcome, ReleaseImage, Verdict, release,
-};
+use crate::report::table::width_of;
+use crate::report::{Event, Reporter, Stage};
+use crate::rollout::{OnFailure, OnInterrupt, Options, Outcome, ReleaseImage, Verdict, release};
 
 /// Move the service to a published image and watch it to a verdict.
 ///
@@ -258,43 +257,10 @@ impl fmt::Display for RolloutResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.headline())?;
         match &self.outcome.diagnosis {
-            Some(diagnosis) => write!(f, "\n{diagnosis}"),
+            Some(diagnosis) => {
+                write!(f, "\n{diagnosis:width$}", width = usize::from(width_of(f)))
+            }
             None => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for Diagnosis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for group in &self.stopped {
-            writeln!(f, "{} task(s) stopped: {}", group.count, group.stop_code)?;
-            writeln!(f, "  reason     {}", group.reason)?;
-            if let Some(reason) = &group.container_reason {
-                writeln!(f, "  container  {reason}")?;
-            }
-            if let Some(code) = group.exit_code {
-                writeln!(f, "  exit code  {code}")?;
-            }
-            if let Some(hint) = &group.hint {
-                writeln!(f, "  hint       {hint}")?;
-            }
-            for (index, line) in group.log.iter().enumerate() {
-                writeln!(
-                    f,
-                    "  {:<10} {line}",
-                    if index == 0 { "last log" } else { "" }
-                )?;
-            }
-        }
-        for target in &self.targets {
-            writeln!(f, "target {target}")?;
-        }
-        if !self.events.is_empty() {
-            writeln!(f, "events of the service")?;
-        }
-        for event in &self.events {
-            writeln!(f, "  {event}")?;
-        }
-        Ok(())
     }
 }

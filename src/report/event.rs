@@ -269,6 +269,9 @@ pub struct ErrorReport {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// The place in a file, drawn for people.
+    #[serde(skip)]
+    pub excerpt: Option<String>,
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
