@@ -30,6 +30,8 @@ pub enum Exit {
     Internal = 1,
     /// Wrong usage or configuration.
     Usage = 2,
+    /// `plan --detailed-exitcode`: a rollout would change something.
+    PlanChanges = 3,
     /// Something was not right beforehand; nothing was changed.
     Preflight = 4,
     /// The image was not built.
@@ -219,6 +221,8 @@ impl From<ReleaseError> for Failure {
             ReleaseError::Aws(aws) => Self::aws(Exit::Preflight, aws),
             ReleaseError::Compose(_) => Self::new(Exit::Preflight, error.to_string())
                 .hint("set container in quilt-mcp.toml to the container that runs the server"),
+            ReleaseError::Unregistered(_) => Self::new(Exit::Unknown, error.to_string())
+                .hint("the service was not touched; running the same command again is safe: it takes the revision if it is there"),
             ReleaseError::Answer { .. } => Self::new(Exit::Unknown, error.to_string()),
         }
     }

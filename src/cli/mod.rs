@@ -6,6 +6,7 @@ mod deploy;
 mod failure;
 mod local;
 mod publish;
+mod release_image;
 mod rollout;
 mod smoke;
 mod status;

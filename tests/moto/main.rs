@@ -8,6 +8,7 @@ mod support;
 
 mod publish;
 mod refusals;
+mod register;
 mod rollout;
 mod update_service;
 mod world;
