@@ -9,10 +9,12 @@ use serde_json::json;
 use super::Output;
 use crate::aws::{AwsError, GuardError};
 use crate::config::{ConfigError, LocalEnvironmentError, LockError};
+use crate::history::HistoryError;
 use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
+use crate::plan::PlanError;
 use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::rollout::RolloutError;
@@ -254,6 +256,25 @@ impl From<StatusError> for Failure {
         match error {
             StatusError::Service(error) => error.into(),
             StatusError::Release(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Service(error) => error.into(),
+            PlanError::Release(error) => error.into(),
+        }
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Service(error) => error.into(),
+            HistoryError::Aws(error) => Self::aws(Exit::Preflight, &error),
+            HistoryError::Release(error) => error.into(),
         }
     }
 }

@@ -4,7 +4,9 @@ mod build;
 mod context;
 mod deploy;
 mod failure;
+mod history;
 mod local;
+mod plan;
 mod publish;
 mod release_image;
 mod rollout;
@@ -81,12 +83,16 @@ pub enum Command {
     Build(build::Build),
     /// Push this checkout's image to the environment's repository and print its digest
     Publish(publish::Publish),
+    /// Show what `rollout` would do; changes nothing
+    Plan(plan::PlanArgs),
     /// Move the service to a published image and watch it to a verdict
     Rollout(rollout::RolloutArgs),
     /// Do an MCP handshake with the environment's endpoint
     Smoke(smoke::SmokeArgs),
     /// Show the service, its deployments, tasks and targets, and what they run
     Status(status::StatusArgs),
+    /// Show the releases of the service, newest first
+    History(history::HistoryArgs),
     /// The local environment: a rehearsal of the AWS side on this machine
     #[command(subcommand)]
     Local(local::Local),
@@ -140,9 +146,11 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Deploy(args) => args.run(&context).await,
         Command::Build(args) => args.run(&context).await,
         Command::Publish(args) => args.run(&context).await,
+        Command::Plan(args) => args.run(&context).await,
         Command::Rollout(args) => args.run(&context).await,
         Command::Smoke(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,
+        Command::History(args) => args.run(&context).await,
         Command::Local(args) => args.run(&context).await,
     }
 }
