@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod history;
 pub mod image;
+pub mod logs;
 pub mod plan;
 pub mod registry;
 pub mod release;

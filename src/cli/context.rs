@@ -51,6 +51,11 @@ impl Context {
         Ok(context)
     }
 
+    /// How results are written.
+    pub fn output(&self) -> Output {
+        self.common.output
+    }
+
     /// The chosen environment's name.
     pub fn environment_name(&self) -> String {
         self.config.choose(self.common.env.as_deref())

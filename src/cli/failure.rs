@@ -14,6 +14,7 @@ use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
+use crate::logs::SourceError as LogSourceError;
 use crate::plan::PlanError;
 use crate::registry::PushError;
 use crate::release::ReleaseError;
@@ -276,5 +277,12 @@ impl From<HistoryError> for Failure {
             HistoryError::Aws(error) => Self::aws(Exit::Preflight, &error),
             HistoryError::Release(error) => error.into(),
         }
+    }
+}
+
+impl From<LogSourceError> for Failure {
+    fn from(error: LogSourceError) -> Self {
+        Self::new(Exit::Preflight, error.to_string())
+            .hint("set logDriver, awslogs-group and awslogs-stream-prefix in the task definition, or look where its lines go")
     }
 }

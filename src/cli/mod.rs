@@ -6,6 +6,7 @@ mod deploy;
 mod failure;
 mod history;
 mod local;
+mod logs;
 mod plan;
 mod publish;
 mod release_image;
@@ -93,6 +94,8 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Show the releases of the service, newest first
     History(history::HistoryArgs),
+    /// Show what the service's tasks wrote
+    Logs(logs::LogsArgs),
     /// The local environment: a rehearsal of the AWS side on this machine
     #[command(subcommand)]
     Local(local::Local),
@@ -120,10 +123,13 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Exit {
     let output = cli.common.output;
-    let serving = matches!(cli.command, Command::Local(local::Local::Serve(_)));
+    let ends_itself = matches!(
+        cli.command,
+        Command::Local(local::Local::Serve(_)) | Command::Logs(_)
+    );
     let command = Box::pin(execute(cli));
-    let result = if serving {
-        // The local environment ends by itself on a signal, with its tasks.
+    let result = if ends_itself {
+        // The local environment ends with its tasks, and following a log with nothing to say.
         command.await
     } else {
         tokio::select! {
@@ -151,6 +157,7 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Smoke(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,
         Command::History(args) => args.run(&context).await,
+        Command::Logs(args) => args.run(&context).await,
         Command::Local(args) => args.run(&context).await,
     }
 }

@@ -46,6 +46,14 @@ impl Document {
         self.container(container)?.get("image")?.as_str()
     }
 
+    /// The log driver of the container named `container`.
+    pub fn log_driver(&self, container: &str) -> Option<&str> {
+        self.container(container)?
+            .get("logConfiguration")?
+            .get("logDriver")?
+            .as_str()
+    }
+
     /// A container's `awslogs` option, for example `awslogs-group`.
     pub fn log_option(&self, container: &str, option: &str) -> Option<&str> {
         self.container(container)?

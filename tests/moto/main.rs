@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod look;
 mod publish;
 mod refusals;
 mod register;
