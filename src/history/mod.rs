@@ -117,12 +117,10 @@ pub async fn releases(
     }
 }
 
-/// Denied, or an ECS (or an emulator of it) that does not know the operation.
+/// Denied, or an ECS (or an emulator of it) that does not know the operation: emulators answer
+/// such a call with whatever page they have. The service was described a moment before, so ECS is there.
 fn is_without_the_api(error: &AwsError) -> bool {
-    matches!(
-        error.kind,
-        AwsErrorKind::AccessDenied | AwsErrorKind::Refused | AwsErrorKind::Server
-    )
+    !error.is_credentials() && error.kind != AwsErrorKind::Throttled
 }
 
 /// What ECS says of a deployment, before its revision is described.
