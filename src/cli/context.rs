@@ -10,7 +10,7 @@ use super::{Common, Exit, Failure};
 use crate::aws::Clients;
 use crate::config::{Config, Environment, LOCAL, StateFolder};
 use crate::interrupt::Interrupt;
-use crate::report::{Event, Report, Reporter, Stage};
+use crate::report::{Event, Output, Report, Reporter, Stage};
 use crate::rollout::Engine;
 use crate::smoke::Token;
 
@@ -59,6 +59,11 @@ impl Context {
             context.config.environment(&context.environment_name())?;
         }
         Ok(context)
+    }
+
+    /// How results are written.
+    pub fn output(&self) -> Output {
+        self.common.output
     }
 
     /// The chosen environment's name.

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use crate::aws::{AwsError, GuardError};
 use crate::config::{ConfigError, LocalEnvironmentError, LockError};
+use crate::history::HistoryError;
 use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
 use crate::interrupt::Signal;
+use crate::logs::SourceError as LogSourceError;
+use crate::plan::PlanError;
 use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::report::lines::told;
@@ -30,6 +33,8 @@ pub enum Exit {
     Internal = 1,
     /// Wrong usage or configuration.
     Usage = 2,
+    /// `plan --detailed-exitcode`: a rollout would change something.
+    PlanChanges = 3,
     /// Something was not right beforehand; nothing was changed.
     Preflight = 4,
     /// The image was not built.
@@ -247,6 +252,8 @@ impl From<ReleaseError> for Failure {
             ReleaseError::Aws(aws) => Self::aws(Exit::Preflight, aws),
             ReleaseError::Compose(_) => Self::new(Exit::Preflight, error.to_string())
                 .hint("set container in quilt-mcp.toml to the container that runs the server"),
+            ReleaseError::Unregistered(_) => Self::new(Exit::Unknown, error.to_string())
+                .hint("the service was not touched; running the same command again is safe: it takes the revision if it is there"),
             ReleaseError::Answer { .. } => Self::new(Exit::Unknown, error.to_string()),
         }
     }
@@ -262,8 +269,6 @@ impl From<RolloutError> for Failure {
             }
             RolloutError::NoDeployment { .. } => Self::new(Exit::Preflight, error.to_string())
                 .hint("`quilt-mcp-deploy status` shows the service's deployments"),
-            RolloutError::NowhereToReturn { .. } => Self::new(Exit::Preflight, error.to_string())
-                .hint("name one with --to: `quilt-mcp-deploy history` lists the releases"),
             RolloutError::UpdateUnknown { .. } => {
                 Self::new(Exit::Unknown, error.to_string())
                     .hint("look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the deployment if there is one")
@@ -285,5 +290,31 @@ impl From<StatusError> for Failure {
             StatusError::Service(error) => error.into(),
             StatusError::Release(error) => error.into(),
         }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Service(error) => error.into(),
+            PlanError::Release(error) => error.into(),
+        }
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Service(error) => error.into(),
+            HistoryError::Aws(error) => Self::aws(Exit::Preflight, &error),
+            HistoryError::Release(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogSourceError> for Failure {
+    fn from(error: LogSourceError) -> Self {
+        Self::new(Exit::Preflight, error.to_string())
+            .hint("set logDriver, awslogs-group and awslogs-stream-prefix in the task definition, or look where its lines go")
     }
 }

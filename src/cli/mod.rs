@@ -5,8 +5,12 @@ mod context;
 mod deploy;
 mod diagnosis;
 mod failure;
+mod history;
 mod local;
+mod logs;
+mod plan;
 mod publish;
+mod release_image;
 mod rollback;
 mod rollout;
 mod smoke;
@@ -17,18 +21,17 @@ mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::report::{Color, Output, Report, ReportOptions, Surroundings};
-
 pub use context::Context;
 pub use failure::{Exit, Failure};
 
 use crate::interrupt::{Interrupt, Signal};
+use crate::report::{Color, Output, Report, ReportOptions, Surroundings};
+
 /// How often a report may look whether it has something to say.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -94,6 +97,8 @@ pub enum Command {
     Build(build::Build),
     /// Push this checkout's image to the environment's repository and print its digest
     Publish(publish::Publish),
+    /// Show what `rollout` would do; changes nothing
+    Plan(plan::PlanArgs),
     /// Move the service to a published image and watch it to a verdict
     Rollout(rollout::RolloutArgs),
     /// Attach to a deployment and watch it to its verdict
@@ -106,6 +111,10 @@ pub enum Command {
     Smoke(smoke::SmokeArgs),
     /// Show the service, its deployments, tasks and targets, and what they run
     Status(status::StatusArgs),
+    /// Show the releases of the service, newest first
+    History(history::HistoryArgs),
+    /// Show what the service's tasks wrote
+    Logs(logs::LogsArgs),
     /// The local environment: a rehearsal of the AWS side on this machine
     #[command(subcommand)]
     Local(local::Local),
@@ -190,12 +199,15 @@ async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<
         Command::Deploy(args) => args.run(&context).await,
         Command::Build(args) => args.run(&context).await,
         Command::Publish(args) => args.run(&context).await,
+        Command::Plan(args) => args.run(&context).await,
         Command::Rollout(args) => args.run(&context).await,
         Command::Watch(args) => args.run(&context).await,
         Command::Stop(args) => args.run(&context).await,
         Command::Rollback(args) => args.run(&context).await,
         Command::Smoke(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,
+        Command::History(args) => args.run(&context).await,
+        Command::Logs(args) => args.run(&context).await,
         Command::Local(args) => args.run(&context).await,
     }
 }

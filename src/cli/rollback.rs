@@ -9,9 +9,12 @@ use serde::Serialize;
 use super::verdict::{exit_of, tell};
 use super::{Context, Exit, Failure};
 use crate::arn::last_part;
+use crate::aws::Clients;
+use crate::config::Environment;
+use crate::history::{PastVerdict, releases};
 use crate::rollout::preflight::Snapshot;
 use crate::rollout::rollback::{
-    RollbackOptions, RollbackOutcome, in_flight, last_succeeded, roll_back_in_flight, roll_back_to,
+    RollbackOptions, RollbackOutcome, in_flight, roll_back_in_flight, roll_back_to,
 };
 
 /// Return the service to what ran before, at once if a deployment is under way.
@@ -72,7 +75,7 @@ impl RollbackArgs {
                 roll_back_in_flight(&engine, &before, deployment, &options).await?
             }
             (None, None) => {
-                let to = last_succeeded(&engine, &before).await?;
+                let to = last_succeeded(&environment, &clients, &before).await?;
                 roll_back_to(&engine, &before, &to, &options).await?
             }
         };
@@ -100,6 +103,35 @@ impl RollbackArgs {
         context.print(&result)?;
         Ok(exit)
     }
+}
+
+/// The last revision whose deployment succeeded, other than the one that the service names.
+async fn last_succeeded(
+    environment: &Environment,
+    clients: &Clients,
+    before: &Snapshot,
+) -> Result<String, Failure> {
+    const DEPLOYMENTS: usize = 100;
+    let history = releases(clients, environment, DEPLOYMENTS).await?;
+    let degraded = history.degraded;
+    history
+        .releases
+        .into_iter()
+        .find(|release| {
+            release.verdict == PastVerdict::Succeeded && release.revision != before.task_definition
+        })
+        .map(|release| release.revision)
+        .ok_or_else(|| {
+            let why = degraded.map_or_else(String::new, |why| format!(" ({why})"));
+            Failure::new(
+                Exit::Preflight,
+                format!(
+                    "no earlier revision of service {} is known whose deployment succeeded{why}",
+                    environment.service
+                ),
+            )
+            .hint("name one with --to; `quilt-mcp-deploy history` lists the releases")
+        })
 }
 
 impl RollbackResult {

@@ -6,34 +6,27 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::build::checkout;
+use super::release_image::ImageChoice;
 use super::verdict::{exit_of, tell};
 use super::{Context, Exit, Failure};
 use crate::arn::last_part;
-use crate::aws::{AwsError, Clients};
+use crate::aws::Clients;
 use crate::config::Environment;
-use crate::image::{Digest, Tag};
-use crate::registry::{Ecr, PublishedImage};
-use crate::release::ReleaseTags;
 use crate::report::table::width_of;
 use crate::report::{Event, Reporter, Stage};
 use crate::rollout::{OnFailure, OnInterrupt, Options, Outcome, ReleaseImage, Verdict, release};
 
 /// Move the service to a published image and watch it to a verdict.
 ///
-/// Without --digest or --tag, the image is the one that this checkout published.
+/// Without --digest, --tag or --image, the image is the one that this checkout published.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 live, 7 failed, 8 rolled back, 9 superseded, 10 not known, 11 another \
 deployment in flight, 12 smoke test failed.\n\nExample:\n  quilt-mcp-deploy rollout --env staging --on-failure leave"
 )]
 pub struct RolloutArgs {
-    /// The digest of a published image
-    #[arg(long, value_name = "SHA256", conflicts_with = "tag")]
-    digest: Option<Digest>,
-    /// The tag of a published image
-    #[arg(long, value_name = "TAG")]
-    tag: Option<Tag>,
+    #[command(flatten)]
+    image: ImageChoice,
     #[command(flatten)]
     how: How,
 }
@@ -87,81 +80,13 @@ impl RolloutArgs {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
         let (environment, clients) = context.connect().await?;
-        let image = self.image(&environment, &clients).await?;
+        let image = self.image.find(&environment, &clients).await?;
         let (result, _) = rollout(context, &environment, &clients, &image, &self.how).await?;
         context.print(&result)?;
         if result.exit() == Exit::Done && result.outcome.verdict.is_some() {
             super::smoke::smoke_stage(context, &environment).await?;
         }
         Ok(result.exit())
-    }
-
-    /// The published image that is meant; it must be there before anything is changed.
-    async fn image(
-        &self,
-        environment: &Environment,
-        clients: &Clients,
-    ) -> Result<ReleaseImage, Failure> {
-        let ecr = Ecr::new(&clients.ecr);
-        let name = &environment.repository;
-        let refused = |error: AwsError| Failure::aws(Exit::Preflight, &error);
-        let repository = ecr
-            .repository(name)
-            .await
-            .map_err(refused)?
-            .ok_or_else(|| {
-                Failure::new(Exit::Preflight, format!("there is no repository {name}"))
-                    .hint("publish an image first")
-            })?;
-        let mut commit = None;
-        let (wanted, found) = match (&self.digest, &self.tag) {
-            (Some(digest), _) => (digest.to_string(), ecr.image_by_digest(name, digest).await),
-            (None, Some(tag)) => (tag.to_string(), ecr.image_by_tag(name, tag).await),
-            (None, None) => {
-                let checkout = checkout()?;
-                let tag = checkout.clean_tag().ok_or_else(|| {
-                    Failure::new(
-                        Exit::Preflight,
-                        "this checkout has changes, so no published image is known to be its own",
-                    )
-                    .hint(
-                        "commit and publish, use `deploy`, or name an image with --tag or --digest",
-                    )
-                })?;
-                commit = Some(checkout.commit);
-                (tag.to_string(), ecr.image_by_tag(name, &tag).await)
-            }
-        };
-        let Some(found) = found.map_err(refused)? else {
-            let newest = ecr.newest_images(name, 5).await.map_err(refused)?;
-            return Err(Failure::new(
-                Exit::Preflight,
-                format!("there is no image {wanted} in repository {name}"),
-            )
-            .hint(format!("publish it first; {}", published_images(&newest))));
-        };
-        let image_tag = self
-            .tag
-            .as_ref()
-            .map(ToString::to_string)
-            .or_else(|| found.tags.first().cloned());
-        Ok(ReleaseImage {
-            reference: repository.uri.with_digest(&found.digest).to_string(),
-            digest: found.digest.to_string(),
-            tags: ReleaseTags { commit, image_tag },
-        })
-    }
-}
-
-fn published_images(newest: &[PublishedImage]) -> String {
-    let tags: Vec<&str> = newest
-        .iter()
-        .flat_map(|image| &image.tags)
-        .map(String::as_str)
-        .collect();
-    match tags.as_slice() {
-        [] => "the repository holds no tagged image".into(),
-        tags => format!("the newest published images are {}", tags.join(", ")),
     }
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::engine::{Engine, RolloutError, Stop, Update};
 use super::observation::{Deployment, RolloutState, ServiceDeployment};
-use super::observe::succeeded_revisions;
 use super::preflight::Snapshot;
 use super::{Diagnosis, Plan, Verdict};
 use crate::arn::last_part;
@@ -275,30 +274,6 @@ pub async fn roll_back_to(
         outcome.diagnosis = watched.diagnosis;
     }
     Ok(outcome)
-}
-
-/// The last revision whose deployment succeeded, other than the one that the service names:
-/// not simply the number before.
-///
-/// # Errors
-/// [`RolloutError::NowhereToReturn`] when ECS knows none or does not show its service deployments.
-pub async fn last_succeeded(
-    engine: &Engine<'_>,
-    before: &Snapshot,
-) -> Result<String, RolloutError> {
-    let nowhere = |reason: String| RolloutError::NowhereToReturn {
-        service: engine.environment.service.clone(),
-        reason,
-    };
-    let succeeded = succeeded_revisions(engine.clients, engine.environment)
-        .await
-        .map_err(|error| nowhere(error.to_string()))?;
-    succeeded
-        .into_iter()
-        .find(|revision| *revision != before.task_definition)
-        .ok_or_else(|| {
-            nowhere("ECS shows no successful service deployment of another revision".into())
-        })
 }
 
 /// The digest that the revision names for the container, where it names one.

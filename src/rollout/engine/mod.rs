@@ -68,12 +68,4 @@ pub enum RolloutError {
     /// The deployment cannot be stopped.
     #[error(transparent)]
     Stop(AwsError),
-    /// There is no revision to return to.
-    #[error("service {service} has no earlier revision to return to: {reason}")]
-    NowhereToReturn {
-        /// The service.
-        service: String,
-        /// Why none is known.
-        reason: String,
-    },
 }

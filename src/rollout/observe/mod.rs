@@ -9,7 +9,6 @@ use aws_sdk_ecs::types::DesiredStatus;
 use futures::future::try_join_all;
 
 use self::service_deployment::Finder;
-pub(super) use self::service_deployment::succeeded_revisions;
 pub use self::views::service_view;
 use self::views::{target_view, task_view};
 use super::observation::{

@@ -1,14 +1,13 @@
-//! Service deployments: the one behind a deployment, and those that succeeded.
+//! Finding the service deployment behind a deployment, and looking at it.
 //!
 //! ECS names neither in the other. They are of one revision and of one moment: of the service
 //! deployments whose target service revision runs the deployment's task definition revision,
 //! ours is the one created nearest to the deployment (Amazon ECS API Reference,
 //! `ServiceDeployment` and `ServiceRevision`).
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use aws_sdk_ecs::types::{CreatedAt, ServiceDeploymentBrief, ServiceDeploymentStatus};
+use aws_sdk_ecs::types::{CreatedAt, ServiceDeploymentBrief};
 use aws_smithy_types::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
@@ -140,41 +139,6 @@ impl Finder {
         let near = -EARLIER_AT_MOST <= later && later <= LATER_AT_MOST;
         (near && !ended_before).then(|| later.abs())
     }
-}
-
-/// The task definition revisions of the service's successful service deployments, newest first;
-/// ECS keeps them for 90 days (Amazon ECS API Reference, `ListServiceDeployments`).
-pub(in crate::rollout) async fn succeeded_revisions(
-    clients: &Clients,
-    environment: &Environment,
-) -> Result<Vec<String>, AwsError> {
-    let service = &environment.service;
-    let mut listed: Vec<ServiceDeploymentBrief> = Vec::new();
-    let mut next = None;
-    loop {
-        let answer = clients
-            .ecs
-            .list_service_deployments()
-            .cluster(&environment.cluster)
-            .service(service)
-            .status(ServiceDeploymentStatus::Successful)
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| AwsError::new("ecs:ListServiceDeployments", service, &error))?;
-        next = answer.next_token().map(str::to_owned);
-        listed.extend(answer.service_deployments.unwrap_or_default());
-        if next.is_none() {
-            break;
-        }
-    }
-    listed.sort_by_key(|brief| Reverse(brief.created_at().and_then(timestamp)));
-    let mut revisions = ServiceRevisions::default();
-    revisions.learn(clients, &listed).await?;
-    Ok(listed
-        .iter()
-        .filter_map(|brief| revisions.task_definition(brief).map(str::to_owned))
-        .collect())
 }
 
 /// The task definition revision of each service revision that was asked for.
