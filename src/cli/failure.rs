@@ -263,7 +263,7 @@ impl From<RolloutError> for Failure {
     fn from(error: RolloutError) -> Self {
         match error {
             RolloutError::Preflight(error) => error.into(),
-            RolloutError::Release(error) => error.into(),
+            RolloutError::Release(error) => (*error).into(),
             RolloutError::Update(aws) | RolloutError::Stop(aws) => {
                 Self::aws(Exit::Preflight, &aws)
             }

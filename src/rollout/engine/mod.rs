@@ -45,7 +45,7 @@ pub enum RolloutError {
     Preflight(#[from] PreflightError),
     /// There is no release revision.
     #[error(transparent)]
-    Release(#[from] ReleaseError),
+    Release(Box<ReleaseError>),
     /// UpdateService was refused.
     #[error(transparent)]
     Update(AwsError),
@@ -68,4 +68,10 @@ pub enum RolloutError {
     /// The deployment cannot be stopped.
     #[error(transparent)]
     Stop(AwsError),
+}
+
+impl From<ReleaseError> for RolloutError {
+    fn from(error: ReleaseError) -> Self {
+        Self::Release(Box::new(error))
+    }
 }
