@@ -70,7 +70,7 @@ fn stands_for_more(place: &Place, value: &Value, other: &BTreeMap<Place, Value>)
     value.is_object()
         && other
             .range(place.clone()..)
-            .nth(0)
+            .next()
             .is_some_and(|(longer, _)| longer.starts_with(place))
 }
 
