@@ -29,7 +29,7 @@ impl fmt::Display for Releases {
 
 impl PastRelease {
     fn row(&self) -> [String; 6] {
-        let revision = last_part(&self.revision);
+        let number = number_of(&self.revision);
         let who = self
             .tags
             .released
@@ -38,15 +38,14 @@ impl PastRelease {
         [
             self.started_at.map(minute).unwrap_or_default(),
             match self.current {
-                true => format!("{revision} *"),
-                false => revision.to_owned(),
+                true => format!("{number} *"),
+                false => number.to_owned(),
             },
             self.image_name(),
             who.map(last_part).unwrap_or_default().to_owned(),
             match (&self.rolled_back_to, self.verdict) {
                 (Some(to), PastVerdict::RolledBack) => {
-                    let number = to.rsplit(':').next().unwrap_or(to);
-                    format!("{} to {number}", self.verdict)
+                    format!("{} to {}", self.verdict, number_of(to))
                 }
                 _ => self.verdict.to_string(),
             },
@@ -70,6 +69,11 @@ impl PastRelease {
             (None, None) => digest().map(|(_, hex)| short(hex)).unwrap_or_default(),
         }
     }
+}
+
+/// The number in `arn:…:task-definition/FAMILY:NUMBER`: the family is the same in every row.
+fn number_of(revision: &str) -> &str {
+    revision.rsplit(':').next().unwrap_or(revision)
 }
 
 fn minute(at: Timestamp) -> String {

@@ -174,11 +174,14 @@ fn drop_mirrored_host_ports(fields: &mut Map<String, Value>) {
             .get_mut("portMappings")
             .and_then(Value::as_object_mut);
         for (key, mapping) in mappings.into_iter().flatten() {
-            let container_port = key.split('/').next().unwrap_or_default();
+            let container_port = key
+                .split('/')
+                .next()
+                .and_then(|port| port.parse::<u64>().ok());
             if let Some(mapping) = mapping.as_object_mut()
                 && mapping
                     .get("hostPort")
-                    .is_some_and(|port| port.to_string() == container_port)
+                    .is_some_and(|port| port.is_u64() && port.as_u64() == container_port)
             {
                 mapping.shift_remove("hostPort");
             }
