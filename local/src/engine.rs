@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::aws::{Moment, names};
 use crate::ecs::{self, Effect, outcome};
 use crate::incidents;
-use crate::runtime::{Exit, Launch, LogTarget, Runtime};
+use crate::runtime::{Exit, Launch, LogTarget, Runtime, Variables};
 use crate::state::State;
 use crate::state::ecs::{Stop, StopCode, Task, TaskStatus};
 use crate::state::elb::Failure;
@@ -245,6 +245,7 @@ fn request(state: &State, id: &str) -> Option<Launch> {
         address: task.address,
         port: port(state, task, &container),
         log: log_target(&container, task),
+        secrets: Variables::default(),
         container,
     })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::error::{Answer, ApiError};
 use super::input::Input;
-use crate::aws::names;
+use crate::aws::{names, network};
 use crate::state::State;
 use crate::state::elb::{Action, Failure, Health, LoadBalancing, Target, TargetGroup};
 use crate::world::World;
@@ -58,8 +58,11 @@ fn load_balancers(state: &State, input: &Input) -> Answer {
         "State": { "Code": "active" },
         "Type": "application",
         "IpAddressType": "ipv4",
-        "AvailabilityZones": [{ "ZoneName": zone() }],
-        "SecurityGroups": [],
+        "VpcId": network::VPC,
+        "AvailabilityZones": network::SUBNETS.iter().map(|subnet| json!({
+            "ZoneName": subnet.zone, "SubnetId": subnet.id,
+        })).collect::<Vec<Value>>(),
+        "SecurityGroups": [network::BALANCER_GROUP],
     }] }))
 }
 
@@ -234,6 +237,7 @@ fn target_group(balancing: &LoadBalancing, group: &TargetGroup) -> Value {
         "HealthCheckPath": check.path,
         "Matcher": { "HttpCode": check.matcher },
         "LoadBalancerArns": [balancing.arn],
+        "VpcId": network::VPC,
         "TargetType": "ip",
         "ProtocolVersion": "HTTP1",
         "IpAddressType": "ipv4",

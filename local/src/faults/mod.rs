@@ -172,6 +172,15 @@ impl Faults {
         fate
     }
 
+    /// Whether IAM lets nobody do this: `service:Operation`.
+    pub(crate) fn denies(&self, action: &str) -> bool {
+        self.any(|fault| match fault {
+            Fault::Deny { operation } => pattern::matches(operation, action).then_some(()),
+            _ => None,
+        })
+        .is_some()
+    }
+
     /// Whether the pull of `image` is refused.
     pub(crate) fn refuses_pull(&self, image: &str) -> bool {
         self.any(|fault| match fault {
