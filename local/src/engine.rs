@@ -253,8 +253,8 @@ fn request(state: &State, id: &str) -> Option<Launch> {
 /// The port that the load balancer speaks to, else the first one that the container maps.
 fn port(state: &State, task: &Task, container: &Map<String, Value>) -> u16 {
     let balanced = state
-        .service(&task.service)
-        .and_then(|service| service.load_balancers.first())
+        .balancers_of(task)
+        .first()
         .map(|balancer| balancer.container_port);
     let mapped = || {
         let port = container
