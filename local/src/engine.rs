@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::aws::{Moment, names};
 use crate::ecs::{self, Effect, outcome};
 use crate::incidents;
-use crate::runtime::{Exit, Launch, LogTarget, Runtime};
+use crate::runtime::{Exit, Launch, LogTarget, Runtime, Variables};
 use crate::state::State;
 use crate::state::ecs::{Stop, StopCode, Task, TaskStatus};
 use crate::state::elb::Failure;
@@ -245,6 +245,7 @@ fn request(state: &State, id: &str) -> Option<Launch> {
         address: task.address,
         port: port(state, task, &container),
         log: log_target(&container, task),
+        secrets: Variables::default(),
         container,
     })
 }
@@ -252,8 +253,8 @@ fn request(state: &State, id: &str) -> Option<Launch> {
 /// The port that the load balancer speaks to, else the first one that the container maps.
 fn port(state: &State, task: &Task, container: &Map<String, Value>) -> u16 {
     let balanced = state
-        .service(&task.service)
-        .and_then(|service| service.load_balancers.first())
+        .balancers_of(task)
+        .first()
         .map(|balancer| balancer.container_port);
     let mapped = || {
         let port = container

@@ -25,6 +25,7 @@ mod logs;
 mod options;
 mod registry;
 mod runtime;
+mod secrets;
 mod serve;
 mod state;
 mod world;

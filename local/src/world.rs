@@ -11,6 +11,7 @@ use crate::calls::Calls;
 use crate::faults::Faults;
 use crate::logs::Logs;
 use crate::registry::blobs::Blobs;
+use crate::secrets::Secrets;
 use crate::state::{State, store};
 use crate::{Error, RuntimeKind};
 
@@ -27,6 +28,7 @@ pub(crate) struct World {
     pub blobs: Blobs,
     pub faults: Faults,
     pub calls: Calls,
+    pub secrets: Secrets,
     pub runtime: RuntimeKind,
     /// The password of the registry, which GetAuthorizationToken gives out.
     pub registry_password: String,
@@ -51,6 +53,7 @@ impl World {
             blobs,
             faults: Faults::default(),
             calls: Calls::default(),
+            secrets: Secrets::default(),
             runtime,
             registry_password: format!("{}{}", names::hex32(), names::hex32()),
             shutdown: CancellationToken::new(),

@@ -9,9 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::{StatusCode, header};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::Fault;
+use crate::secrets::{Secret, Store};
 use crate::state::ecs::TaskStatus;
 use crate::world::World;
 
@@ -24,6 +26,10 @@ pub(super) fn routes(world: Arc<World>) -> Router<Arc<World>> {
             get(list_faults).put(set_fault).delete(clear_faults),
         )
         .route("/faults/{name}", delete(clear_fault))
+        .route(
+            "/secrets",
+            get(list_secrets).put(set_secret).delete(remove_secret),
+        )
         .route("/calls", get(calls).delete(forget_calls))
         .layer(middleware::from_fn(only_local_programs))
         .with_state(world)
@@ -129,4 +135,59 @@ async fn calls(State(world): State<Arc<World>>) -> Response {
 async fn forget_calls(State(world): State<Arc<World>>) -> StatusCode {
     world.calls.reset();
     StatusCode::NO_CONTENT
+}
+
+/// A secret or parameter to set; without a value, one to remove.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretRequest {
+    store: Store,
+    name: String,
+    value: Option<Secret>,
+}
+
+impl SecretRequest {
+    fn parse(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok()
+    }
+
+    /// The parser's own error could quote the value.
+    fn refusal() -> Response {
+        refusal(
+            StatusCode::BAD_REQUEST,
+            "a secret is {\"store\": \"secrets-manager\" or \"parameter-store\", \"name\": text, \"value\": text}",
+        )
+    }
+}
+
+async fn list_secrets(State(world): State<Arc<World>>) -> Json<Vec<Value>> {
+    let shown = world.secrets.list().into_iter().map(|entry| {
+        json!({
+            "store": entry.store, "name": entry.name, "arn": entry.arn(), "version": entry.version,
+        })
+    });
+    Json(shown.collect())
+}
+
+async fn set_secret(State(world): State<Arc<World>>, body: String) -> Response {
+    let request = SecretRequest::parse(&body).filter(|request| !request.name.is_empty());
+    let Some((request, value)) = request.and_then(|mut request| {
+        let value = request.value.take()?;
+        Some((request, value))
+    }) else {
+        return SecretRequest::refusal();
+    };
+    world.secrets.set(request.store, &request.name, value);
+    list_secrets(State(world)).await.into_response()
+}
+
+async fn remove_secret(State(world): State<Arc<World>>, body: String) -> Response {
+    let Some(request) = SecretRequest::parse(&body) else {
+        return SecretRequest::refusal();
+    };
+    if world.secrets.remove(request.store, &request.name) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let message = format!("there is no {}", request.name);
+    refusal(StatusCode::NOT_FOUND, &message)
 }

@@ -6,13 +6,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::{self, HeaderName, HeaderValue};
-use serde_json::{Value, json};
 
 use super::error::{Answer, ApiError};
 use super::input::Input;
-use super::{ecr, ecs, elbv2, logs, query, refusal, sts, xml};
+use super::{ec2, ecr, ecs, elbv2, iam, logs, query, refusal, response, secrets, sts};
 use crate::aws::time::http_date;
 use crate::calls::Outcome;
 use crate::faults::CutOff;
@@ -21,7 +19,6 @@ use crate::world::World;
 
 const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
@@ -30,12 +27,18 @@ pub(super) enum Service {
     Logs,
     Elbv2,
     Sts,
+    Iam,
+    Ec2,
+    SecretsManager,
+    Ssm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     Json,
     Query,
+    /// EC2's variant of Query.
+    Ec2,
 }
 
 impl Service {
@@ -44,6 +47,8 @@ impl Service {
             "AmazonEC2ContainerServiceV20141113" => Some(Self::Ecs),
             "AmazonEC2ContainerRegistry_V20150921" => Some(Self::Ecr),
             "Logs_20140328" => Some(Self::Logs),
+            "secretsmanager" => Some(Self::SecretsManager),
+            "AmazonSSM" => Some(Self::Ssm),
             _ => None,
         }
     }
@@ -52,6 +57,8 @@ impl Service {
         match version {
             "2015-12-01" => Some(Self::Elbv2),
             "2011-06-15" => Some(Self::Sts),
+            "2010-05-08" => Some(Self::Iam),
+            "2016-11-15" => Some(Self::Ec2),
             _ => None,
         }
     }
@@ -64,11 +71,25 @@ impl Service {
             Self::Logs => "logs",
             Self::Elbv2 => "elasticloadbalancing",
             Self::Sts => "sts",
+            Self::Iam => "iam",
+            Self::Ec2 => "ec2",
+            Self::SecretsManager => "secretsmanager",
+            Self::Ssm => "ssm",
         }
     }
 
-    fn namespace(self) -> &'static str {
+    fn protocol(self) -> Protocol {
         match self {
+            Self::Ecs | Self::Ecr | Self::Logs | Self::SecretsManager | Self::Ssm => Protocol::Json,
+            Self::Elbv2 | Self::Sts | Self::Iam => Protocol::Query,
+            Self::Ec2 => Protocol::Ec2,
+        }
+    }
+
+    pub(super) fn namespace(self) -> &'static str {
+        match self {
+            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
+            Self::Ec2 => "http://ec2.amazonaws.com/doc/2016-11-15/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
             _ => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
         }
@@ -82,6 +103,10 @@ impl Service {
             Self::Logs => logs::call(world, operation, input),
             Self::Elbv2 => elbv2::call(world, operation, input),
             Self::Sts => sts::call(operation),
+            Self::Iam => iam::call(world, operation, input),
+            Self::Ec2 => ec2::call(operation, input),
+            Self::SecretsManager => secrets::secrets_manager(&world.secrets, operation, input),
+            Self::Ssm => secrets::parameter_store(&world.secrets, operation, input),
         }
     }
 }
@@ -106,15 +131,16 @@ pub(super) async fn answer(
                 "UnknownOperationException",
                 "The request names no service that the local environment rehearses.",
             );
-            json_response(Err(error))
+            response::json(Err(error))
         }
         Some(call) => {
             let Some(result) = carry_out(&world, &headers, &call).await else {
                 return listener::CutOff.into_response();
             };
             match call.protocol {
-                Protocol::Json => json_response(result),
-                Protocol::Query => query_response(&call, result, &id),
+                Protocol::Json => response::json(result),
+                Protocol::Query => response::query(&call, result, &id),
+                Protocol::Ec2 => response::ec2(&call, result, &id),
             }
         }
     };
@@ -137,17 +163,19 @@ fn identify(headers: &HeaderMap, body: &Bytes) -> Option<Call> {
                 "The request is not a JSON object.",
             )
         });
+        let service = Service::from_target(prefix)?;
         return Some(Call {
-            service: Service::from_target(prefix)?,
-            protocol: Protocol::Json,
+            service,
+            protocol: service.protocol(),
             operation: operation.to_owned(),
             input,
         });
     }
     let input = query::parse(body);
+    let service = Service::from_version(input.text("Version")?)?;
     Some(Call {
-        service: Service::from_version(input.text("Version")?)?,
-        protocol: Protocol::Query,
+        service,
+        protocol: service.protocol(),
         operation: input.text("Action")?.to_owned(),
         input: Ok(input),
     })
@@ -177,15 +205,15 @@ async fn carry_out(world: &World, headers: &HeaderMap, call: &Call) -> Option<An
     match &result {
         Ok(_) => tracing::debug!(operation = name, "answered"),
         Err(error) => {
-            let (code, message) = (error.code, &error.message);
+            let (code, message) = (&*error.code, &error.message);
             tracing::info!(operation = name, code, message, "refused");
         }
     }
     note(match &result {
         _ if fate.cut_off.is_some() => Outcome::Faulted("cut-off".to_owned()),
         Ok(_) => Outcome::Answered,
-        Err(error) if fate.refusal.is_some() => Outcome::Faulted(error.code.to_owned()),
-        Err(error) => Outcome::Refused(error.code.to_owned()),
+        Err(error) if fate.refusal.is_some() => Outcome::Faulted(error.code.to_string()),
+        Err(error) => Outcome::Refused(error.code.to_string()),
     });
     fate.cut_off.is_none().then_some(result)
 }
@@ -201,58 +229,4 @@ fn attempt(world: &World, call: &Call, name: &str) -> Answer {
             );
             Err(refusal::unknown_operation(call))
         })
-}
-
-fn json_response(result: Answer) -> Response {
-    let content_type = (header::CONTENT_TYPE, "application/x-amz-json-1.1");
-    match result {
-        Ok(value) => ([content_type], without_nulls(value).to_string()).into_response(),
-        Err(error) => {
-            let body = json!({ "__type": error.code, "message": error.message });
-            let kind = (X_AMZN_ERROR_TYPE, error.code);
-            (error.status, [content_type], [kind], body.to_string()).into_response()
-        }
-    }
-}
-
-fn query_response(call: &Call, result: Answer, id: &str) -> Response {
-    let namespace = call.service.namespace();
-    let operation = &call.operation;
-    let metadata = json!({ "RequestId": id });
-    let (status, text) = match result {
-        Ok(value) => {
-            let content = xml::element(&format!("{operation}Result"), &value);
-            let metadata = xml::element("ResponseMetadata", &metadata);
-            let text = format!(
-                "<{operation}Response xmlns=\"{namespace}\">{content}{metadata}</{operation}Response>"
-            );
-            (StatusCode::OK, text)
-        }
-        Err(error) => {
-            let detail = json!({
-                "Type": if error.status.is_server_error() { "Receiver" } else { "Sender" },
-                "Code": error.code, "Message": error.message,
-            });
-            let text = format!(
-                "<ErrorResponse xmlns=\"{namespace}\">{}{}</ErrorResponse>",
-                xml::element("Error", &detail),
-                xml::element("RequestId", &Value::from(id)),
-            );
-            (error.status, text)
-        }
-    };
-    (status, [(header::CONTENT_TYPE, "text/xml")], text).into_response()
-}
-
-/// AWS leaves out what has no value.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(map) => map
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key, without_nulls(value)))
-            .collect(),
-        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
-        other => other,
-    }
 }

@@ -25,6 +25,8 @@ pub(super) fn call(world: &World, operation: &str, input: &Input) -> Option<Answ
         "CreateRepository" => world.change(|state| create_repository(state, input)),
         "DescribeImages" => world.read(|state| describe_images(state, input)),
         "ListImages" => world.read(|state| list_images(state, input)),
+        "GetLifecyclePolicy" => world.read(|state| lifecycle_policy(state, input)),
+        "DescribeImageScanFindings" => world.read(|state| scan_findings(state, input)),
         "BatchGetImage" => batch_get_image(world, input),
         "BatchDeleteImage" => world.change(|state| batch_delete_image(state, input)),
         _ => return None,
@@ -133,6 +135,60 @@ fn is_repository_name(name: &str) -> bool {
         })
 }
 
+fn lifecycle_policy(state: &State, input: &Input) -> Answer {
+    let repository = repository(state, input)?;
+    let policy = repository.lifecycle_policy.as_ref().ok_or_else(|| {
+        ApiError::new(
+            "LifecyclePolicyNotFoundException",
+            format!(
+                "Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'",
+                repository.name,
+                names::ACCOUNT
+            ),
+        )
+    })?;
+    Ok(json!({
+        "registryId": names::ACCOUNT,
+        "repositoryName": repository.name,
+        "lifecyclePolicyText": policy,
+    }))
+}
+
+/// The scan of an image, which finds nothing: it is not rehearsed.
+fn scan_findings(state: &State, input: &Input) -> Answer {
+    let repository = repository(state, input)?;
+    let id = ImageId::of(input.get("imageId").unwrap_or(&Value::Null));
+    let digest = id
+        .resolve(repository)
+        .ok_or_else(|| image_not_found(&id, repository))?;
+    let manifest = repository
+        .manifests
+        .get(&digest)
+        .filter(|_| repository.scan_on_push)
+        .ok_or_else(|| {
+            ApiError::new(
+                "ScanNotFoundException",
+                format!(
+                    "Image scan does not exist for the image with '{{imageDigest:'{digest}'}}' in the repository with name '{}' in the registry with id '{}'",
+                    repository.name,
+                    names::ACCOUNT
+                ),
+            )
+        })?;
+    Ok(json!({
+        "registryId": names::ACCOUNT,
+        "repositoryName": repository.name,
+        "imageId": { "imageDigest": digest, "imageTag": id.tag },
+        "imageScanStatus": { "status": "COMPLETE", "description": "The scan was completed successfully." },
+        "imageScanFindings": {
+            "imageScanCompletedAt": manifest.pushed_at.to_json(),
+            "vulnerabilitySourceUpdatedAt": manifest.pushed_at.to_json(),
+            "findingSeverityCounts": {},
+            "findings": [],
+        },
+    }))
+}
+
 /// An image id of a request.
 struct ImageId<'a> {
     digest: Option<&'a str>,
@@ -141,14 +197,14 @@ struct ImageId<'a> {
 
 impl<'a> ImageId<'a> {
     fn all(input: &'a Input) -> Vec<Self> {
-        input
-            .list("imageIds")
-            .into_iter()
-            .map(|id| Self {
-                digest: id.get("imageDigest").and_then(Value::as_str),
-                tag: id.get("imageTag").and_then(Value::as_str),
-            })
-            .collect()
+        input.list("imageIds").into_iter().map(Self::of).collect()
+    }
+
+    fn of(id: &'a Value) -> Self {
+        Self {
+            digest: id.get("imageDigest").and_then(Value::as_str),
+            tag: id.get("imageTag").and_then(Value::as_str),
+        }
     }
 
     fn resolve(&self, repository: &Repository) -> Option<String> {

@@ -1,17 +1,19 @@
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 /// An error as AWS tells it: a code that programs read, a message that people read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     pub message: String,
     pub status: StatusCode,
 }
 
 impl ApiError {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
-            code,
+            code: code.into(),
             message: message.into(),
             status: StatusCode::BAD_REQUEST,
         }

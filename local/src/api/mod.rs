@@ -1,19 +1,24 @@
-//! AWS's APIs on one listener: ECS, ECR and CloudWatch Logs (AWS JSON 1.1), ELBv2 and STS (AWS
-//! Query), told apart by `X-Amz-Target` and by the `Version` of a form.
+//! AWS's APIs on one listener, told apart by `X-Amz-Target` (AWS JSON 1.1: ECS, ECR, CloudWatch Logs,
+//! Secrets Manager, Systems Manager) and by the `Version` of a form (AWS Query: ELBv2, STS, IAM; EC2's
+//! own variant of it).
 //!
 //! A request needs an `Authorization` header, as every client sends it; signatures are not verified.
 
 mod control;
 mod dispatch;
+mod ec2;
 mod ecr;
 mod ecs;
 mod elbv2;
 mod error;
+mod iam;
 mod input;
 mod logs;
 mod page;
 mod query;
 mod refusal;
+mod response;
+mod secrets;
 mod sts;
 mod xml;
 

@@ -1,5 +1,6 @@
-//! Forms of the AWS Query protocol as JSON: `A.B=x` is `{"A": {"B": "x"}}`, `A.member.1=x` is
-//! `{"A": ["x"]}`. <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>
+//! Forms of the AWS Query protocols as JSON: `A.B=x` is `{"A": {"B": "x"}}`, and `A.member.1=x`, or
+//! EC2's `A.1=x`, is `{"A": ["x"]}`.
+//! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>
 
 use serde_json::{Map, Value};
 
@@ -34,14 +35,20 @@ fn insert(map: &mut Map<String, Value>, parts: &[&str], value: &str) {
     }
 }
 
-/// Turns `{"member": {"1": …}}` into lists.
+/// Turns `{"member": {"1": …}}` and `{"1": …}` into lists.
 fn lists(value: Value) -> Value {
     let Value::Object(mut map) = value else {
         return value;
     };
-    if map.len() == 1
-        && let Some(Value::Object(members)) = map.remove("member")
-    {
+    let numbered = |map: &Map<String, Value>| {
+        !map.is_empty() && map.keys().all(|key| key.parse::<u64>().is_ok())
+    };
+    let members = match map.get("member") {
+        Some(Value::Object(members)) if map.len() == 1 && numbered(members) => map.remove("member"),
+        _ if numbered(&map) => Some(Value::Object(std::mem::take(&mut map))),
+        _ => None,
+    };
+    if let Some(Value::Object(members)) = members {
         let mut numbered: Vec<(u64, Value)> = members
             .into_iter()
             .filter_map(|(position, value)| Some((position.parse().ok()?, lists(value))))
@@ -71,6 +78,11 @@ mod tests {
                 "Names": ["a c", "b"],
                 "Targets": [{ "Id": "i", "Port": "1" }],
             })
+        );
+        let input = parse(b"Filter.1.Name=a&Filter.1.Value.1=x&Filter.1.Value.2=y&Id.1=z");
+        assert_eq!(
+            Value::Object(input.0),
+            json!({ "Filter": [{ "Name": "a", "Value": ["x", "y"] }], "Id": ["z"] })
         );
     }
 }

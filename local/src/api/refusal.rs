@@ -29,12 +29,18 @@ pub(super) fn missing_token(protocol: Protocol) -> ApiError {
             "Request is missing Authentication Token",
         )
         .with_status(StatusCode::FORBIDDEN),
+        Protocol::Ec2 => ApiError::new(
+            "AuthFailure",
+            "AWS was not able to validate the provided access credentials",
+        )
+        .with_status(StatusCode::UNAUTHORIZED),
     }
 }
 
 fn expired_token(protocol: Protocol) -> ApiError {
     let message = "The security token included in the request is expired";
     match protocol {
+        Protocol::Ec2 => ApiError::new("RequestExpired", message),
         Protocol::Json => ApiError::new("ExpiredTokenException", message),
         Protocol::Query => {
             ApiError::new("ExpiredToken", message).with_status(StatusCode::FORBIDDEN)
@@ -53,6 +59,11 @@ fn denied(call: &Call) -> ApiError {
     );
     match call.protocol {
         Protocol::Json => ApiError::new("AccessDeniedException", message),
+        Protocol::Ec2 => ApiError::new(
+            "UnauthorizedOperation",
+            format!("You are not authorized to perform this operation. {message}"),
+        )
+        .with_status(StatusCode::FORBIDDEN),
         Protocol::Query => {
             ApiError::new("AccessDenied", message).with_status(StatusCode::FORBIDDEN)
         }
@@ -88,6 +99,8 @@ fn resource(call: &Call) -> String {
             })
             .or_else(|| Some(arn(first("tasks").or_else(|| first("task"))?, names::task))),
         Service::Ecr => first("repositoryName").map(|name| names::repository(&name)),
+        Service::Iam => first("RoleName").map(|name| names::role(&name)),
+        Service::SecretsManager => first("SecretId"),
         Service::Logs => first("logGroupName").map(|name| names::log_group(&name)),
         _ => None,
     };
@@ -98,6 +111,8 @@ fn throttled(protocol: Protocol) -> ApiError {
     match protocol {
         Protocol::Json => ApiError::new("ThrottlingException", "Rate exceeded"),
         Protocol::Query => ApiError::new("Throttling", "Rate exceeded"),
+        Protocol::Ec2 => ApiError::new("RequestLimitExceeded", "Request limit exceeded.")
+            .with_status(StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 
@@ -110,6 +125,7 @@ fn server_error(call: &Call) -> ApiError {
                 StatusCode::SERVICE_UNAVAILABLE,
             ),
             Protocol::Query => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
+            Protocol::Ec2 => ("Unavailable", StatusCode::SERVICE_UNAVAILABLE),
         },
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(status)
@@ -122,7 +138,7 @@ pub(super) fn unknown_operation(call: &Call) -> ApiError {
             "UnknownOperationException",
             format!("The local environment does not rehearse {name}."),
         ),
-        Protocol::Query => ApiError::new(
+        Protocol::Query | Protocol::Ec2 => ApiError::new(
             "InvalidAction",
             format!(
                 "Could not find operation {}: the local environment does not rehearse it.",

@@ -1,14 +1,15 @@
-//! Answers of the AWS Query protocol: JSON written as XML, lists as `<member>`s.
+//! Answers of the AWS Query protocols: JSON written as XML.
 
 use serde_json::Value;
 
-pub(super) fn element(name: &str, value: &Value) -> String {
+/// The element `name` with this content; each item of a list becomes an element `item`.
+pub(super) fn element(name: &str, value: &Value, item: &str) -> String {
     let mut text = String::new();
-    write(&mut text, name, value);
+    write(&mut text, name, value, item);
     text
 }
 
-fn write(out: &mut String, name: &str, value: &Value) {
+fn write(out: &mut String, name: &str, value: &Value, item: &str) {
     if value.is_null() {
         return;
     }
@@ -16,12 +17,12 @@ fn write(out: &mut String, name: &str, value: &Value) {
     match value {
         Value::Object(members) => {
             for (member, value) in members {
-                write(out, member, value);
+                write(out, member, value, item);
             }
         }
         Value::Array(items) => {
-            for item in items {
-                write(out, "member", item);
+            for value in items {
+                write(out, item, value, item);
             }
         }
         Value::String(text) => escape(out, text),
@@ -52,7 +53,7 @@ mod tests {
     fn objects_lists_and_escapes() {
         let value = json!({ "A": "x<&>", "B": [1, { "C": true }], "D": null, "E": [] });
         assert_eq!(
-            element("R", &value),
+            element("R", &value, "member"),
             "<R><A>x&lt;&amp;&gt;</A><B><member>1</member><member><C>true</C></member></B><E></E></R>"
         );
     }

@@ -1,14 +1,13 @@
 //! The life of one task.
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html>
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::notices::Notices;
 use super::{Effect, targets};
 use crate::aws::Moment;
 use crate::state::State;
-use crate::state::ecs::{ServiceLoadBalancer, Stop, StopCode, Task, TaskStatus};
+use crate::state::ecs::{Stop, StopCode, Task, TaskStatus};
 
 /// How long AWS's side takes, much shortened: attaching the network interface,
 const PROVISIONING: Duration = Duration::from_millis(100);
@@ -92,7 +91,8 @@ fn stop(task: &mut Task, now: Moment, effects: &mut Vec<Effect>, notices: &mut N
 
 /// The container runs: the task joins the service's target groups.
 pub(super) fn activate(state: &mut State, index: usize, now: Moment) {
-    let (address, balancers) = placement(state, index);
+    let address = state.tasks[index].address;
+    let balancers = state.balancers_of(&state.tasks[index]).to_vec();
     for balancer in &balancers {
         if let Some(group) = state
             .load_balancing
@@ -134,34 +134,21 @@ pub(crate) fn request_stop(task: &mut Task, code: StopCode, reason: String) {
 
 /// Deregisters the task; returns the target groups where it was still registered.
 fn leave_target_groups(state: &mut State, index: usize, now: Moment) -> Vec<String> {
-    let (address, balancers) = placement(state, index);
+    // Its address is its own. The service may have other load balancers by now.
+    let address = state.tasks[index].address;
     let mut begun = Vec::new();
-    for balancer in balancers {
-        let group = state
-            .load_balancing
-            .target_group_mut(&balancer.target_group_arn);
-        if group.is_some_and(|group| targets::deregister(group, address, now) > 0) {
-            begun.push(balancer.target_group_arn);
+    for group in &mut state.load_balancing.target_groups {
+        if targets::deregister(group, address, now) > 0 {
+            begun.push(group.arn.clone());
         }
     }
     begun
 }
 
 fn is_drained(state: &State, index: usize) -> bool {
-    let (address, balancers) = placement(state, index);
-    balancers.iter().all(|balancer| {
-        state
-            .load_balancing
-            .target_group(&balancer.target_group_arn)
-            .is_none_or(|group| targets::is_drained(group, address))
-    })
-}
-
-fn placement(state: &State, index: usize) -> (Ipv4Addr, Vec<ServiceLoadBalancer>) {
-    let task = &state.tasks[index];
-    let balancers = state
-        .service(&task.service)
-        .map(|service| service.load_balancers.clone())
-        .unwrap_or_default();
-    (task.address, balancers)
+    let address = state.tasks[index].address;
+    let groups = &state.load_balancing.target_groups;
+    groups
+        .iter()
+        .all(|group| targets::is_drained(group, address))
 }

@@ -43,7 +43,7 @@ fn judge_health(state: &mut State, index: usize, now: Moment) {
             continue;
         }
         let deployment = task.started_by.clone();
-        if !task.was_healthy && is_healthy(state, index, task) {
+        if !task.was_healthy && is_healthy(state, task) {
             state.tasks[task_index].was_healthy = true;
             breaker::relief(&mut state.services[index], &deployment);
             continue;
@@ -54,7 +54,7 @@ fn judge_health(state: &mut State, index: usize, now: Moment) {
         if graceful {
             continue;
         }
-        let Some((stopped, event)) = complaint(state, index, task) else {
+        let Some((stopped, event)) = complaint(state, task) else {
             continue;
         };
         request_stop(
@@ -69,9 +69,9 @@ fn judge_health(state: &mut State, index: usize, now: Moment) {
 }
 
 /// Why the task cannot stay: its `stoppedReason`, and the service's event.
-fn complaint(state: &State, index: usize, task: &Task) -> Option<(String, String)> {
+fn complaint(state: &State, task: &Task) -> Option<(String, String)> {
     let id = &task.id;
-    if let Some((group, port, reason)) = unhealthy_target(state, index, task) {
+    if let Some((group, port, reason)) = unhealthy_target(state, task) {
         return Some((
             format!("Task failed ELB health checks in (target-group {group})"),
             format!(
@@ -186,36 +186,33 @@ fn members(state: &State, index: usize, primary: &str) -> Vec<Member> {
         .map(|(task_index, task)| Member {
             index: task_index,
             is_primary: task.started_by == primary,
-            healthy: is_healthy(state, index, task),
+            healthy: is_healthy(state, task),
         })
         .collect()
 }
 
 /// Whether the task runs, its own health check passes, and every load balancer of the service finds
 /// it healthy.
-pub(crate) fn is_healthy(state: &State, index: usize, task: &Task) -> bool {
+pub(crate) fn is_healthy(state: &State, task: &Task) -> bool {
     task.status == TaskStatus::Running
         && (task.health.is_none() || task.health_status() == HealthStatus::Healthy)
-        && state.services[index].load_balancers.iter().all(|balancer| {
+        && state.balancers_of(task).iter().all(|balancer| {
             target_of(state, &balancer.target_group_arn, task)
                 .is_some_and(|target| target.health == Health::Healthy)
         })
 }
 
-fn unhealthy_target(state: &State, index: usize, task: &Task) -> Option<(String, u16, String)> {
-    state.services[index]
-        .load_balancers
-        .iter()
-        .find_map(
-            |balancer| match &target_of(state, &balancer.target_group_arn, task)?.health {
-                Health::Unhealthy(failure) => Some((
-                    balancer.target_group_arn.clone(),
-                    balancer.container_port,
-                    failure.describe(),
-                )),
-                _ => None,
-            },
-        )
+fn unhealthy_target(state: &State, task: &Task) -> Option<(String, u16, String)> {
+    state.balancers_of(task).iter().find_map(|balancer| {
+        match &target_of(state, &balancer.target_group_arn, task)?.health {
+            Health::Unhealthy(failure) => Some((
+                balancer.target_group_arn.clone(),
+                balancer.container_port,
+                failure.describe(),
+            )),
+            _ => None,
+        }
+    })
 }
 
 fn target_of<'a>(state: &'a State, group: &str, task: &Task) -> Option<&'a Target> {

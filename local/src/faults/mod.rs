@@ -2,6 +2,7 @@
 //! [`Faults`] where it bites.
 
 mod dice;
+mod fate;
 mod fault;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,31 +12,9 @@ use crate::aws::{Moment, names};
 use crate::load_balancer::pattern;
 use crate::state::ecs::Task;
 use dice::Dice;
+pub(crate) use fate::{CutOff, Fate, Refusal};
 pub(crate) use fault::Invalid;
 pub use fault::{Fault, any_seed};
-
-/// What goes wrong with one AWS call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Fate {
-    pub delay: Duration,
-    pub refusal: Option<Refusal>,
-    pub cut_off: Option<CutOff>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    ExpiredCredentials,
-    Denied,
-    Throttled,
-    ServerError,
-}
-
-/// When the connection of a call ends without an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CutOff {
-    Before,
-    AfterwardsCarriedOut,
-}
 
 /// A fault that is on.
 #[derive(Debug, Clone)]
@@ -75,7 +54,7 @@ impl Faults {
         let mut switches = self.lock();
         let same = |other: &Fault| other.name() == fault.name() && other.target() == fault.target();
         switches.on.retain(|active| !same(&active.fault));
-        switches.dice.forget(&purpose(&fault, ""));
+        switches.dice.forget(&fate::purpose(&fault, ""));
         switches.next_id += 1;
         let id = switches.next_id;
         switches.on.push(Active {
@@ -115,61 +94,19 @@ impl Faults {
         let mut switches = self.lock();
         let Switches { on, dice, .. } = &mut *switches;
         let mut fate = Fate::default();
-        let mut refuse = |refusal: Refusal| {
-            // The first of the order in which AWS looks: who, may they, how often, and then the work.
-            let stronger = |old: Refusal| (old as u8) < (refusal as u8);
-            if !fate.refusal.is_some_and(stronger) {
-                fate.refusal = Some(refusal);
-            }
-        };
-        for Active { fault, .. } in on.iter() {
-            let mut hits = |glob: &str, seed: u64, probability: f64| {
-                pattern::matches(glob, operation)
-                    && dice.throw(seed, &purpose(fault, operation)) < probability
-            };
-            match fault {
-                Fault::ExpiredCredentials => refuse(Refusal::ExpiredCredentials),
-                Fault::Deny { operation: glob } if pattern::matches(glob, operation) => {
-                    refuse(Refusal::Denied);
-                }
-                Fault::Throttle {
-                    operation: glob,
-                    probability,
-                    seed,
-                } if hits(glob, *seed, *probability) => refuse(Refusal::Throttled),
-                Fault::ServerError {
-                    operation: glob,
-                    probability,
-                    seed,
-                } if hits(glob, *seed, *probability) => refuse(Refusal::ServerError),
-                Fault::CutOff {
-                    operation: glob,
-                    probability,
-                    carried_out,
-                    seed,
-                } if hits(glob, *seed, *probability) => {
-                    let late = dice.throw(*seed, &purpose(fault, &format!("{operation} late")));
-                    fate.cut_off = Some(if late < *carried_out {
-                        CutOff::AfterwardsCarriedOut
-                    } else {
-                        CutOff::Before
-                    });
-                }
-                Fault::Latency {
-                    operation: glob,
-                    milliseconds,
-                    up_to,
-                    seed,
-                } if pattern::matches(glob, operation) => {
-                    let least = Duration::from_millis(*milliseconds);
-                    let most = up_to.map_or(least, Duration::from_millis);
-                    let share = dice.throw(*seed, &purpose(fault, operation));
-                    fate.delay += least + most.saturating_sub(least).mul_f64(share);
-                }
-                _ => {}
-            }
+        for active in on.iter() {
+            fate.suffer(&active.fault, operation, dice);
         }
         fate
+    }
+
+    /// Whether IAM lets nobody do this: `service:Operation`.
+    pub(crate) fn denies(&self, action: &str) -> bool {
+        self.any(|fault| match fault {
+            Fault::Deny { operation } => pattern::matches(operation, action).then_some(()),
+            _ => None,
+        })
+        .is_some()
     }
 
     /// Whether the pull of `image` is refused.
@@ -275,10 +212,6 @@ impl Faults {
 fn concerns(image: &str, revision: &str, task: &Task) -> bool {
     pattern::matches(image, &task.container.image)
         && pattern::matches(revision, names::last_part(&task.task_definition))
-}
-
-fn purpose(fault: &Fault, operation: &str) -> String {
-    format!("{} {} {operation}", fault.name(), fault.target().0)
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ fn a_seed_gives_the_same_fates_again() {
     assert!((250..350).contains(&count(|fate| fate.refusal == Some(Refusal::Throttled))));
     assert!((40..110).contains(&count(|fate| fate.refusal == Some(Refusal::ServerError))));
     assert!((30..75).contains(&count(|fate| fate.cut_off.is_some())));
-    assert!(count(|fate| fate.cut_off == Some(CutOff::AfterwardsCarriedOut)) > 5);
+    assert!(count(|fate| fate.cut_off == Some(CutOff::After)) > 5);
     assert!(
         first
             .iter()

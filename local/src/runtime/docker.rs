@@ -159,6 +159,7 @@ impl Engine {
             .and_then(Value::as_bool);
         let mut variables = environment(&[], container);
         let listen = format!("{}:{}", launch.address, launch.port);
+        launch.secrets.set_in(&mut variables);
         super::set(&mut variables, "MCP_LISTEN", &listen);
         let host = HostConfig {
             network_mode: Some("host".to_owned()),

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use crate::ecs::outcome::Started;
+use crate::secrets::{self, Secret};
 use crate::world::World;
 
 /// What to start.
@@ -30,6 +31,20 @@ pub(crate) struct Launch {
     pub address: Ipv4Addr,
     pub port: u16,
     pub log: Option<LogTarget>,
+    /// Filled in by [`Runtime::launch`].
+    pub secrets: Variables,
+}
+
+/// Environment variables whose values no log shows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Variables(Vec<(String, Secret)>);
+
+impl Variables {
+    fn set_in(&self, variables: &mut Vec<(String, String)>) {
+        for (name, value) in &self.0 {
+            set(variables, name, value.expose());
+        }
+    }
 }
 
 /// Where the container's output goes.
@@ -75,9 +90,9 @@ impl Runtime {
     pub(crate) async fn launch(
         &self,
         world: &Arc<World>,
-        launch: Launch,
+        mut launch: Launch,
     ) -> Result<Running, LaunchError> {
-        refuse_secrets(&launch)?;
+        launch.secrets = secrets(world, &launch.container)?;
         if let Some(log) = &launch.log {
             open_log(world, log)?;
         }
@@ -105,19 +120,34 @@ impl Runtime {
     }
 }
 
-/// There is no Secrets Manager here, and a container without its secrets would be another one.
-fn refuse_secrets(launch: &Launch) -> Result<(), LaunchError> {
-    let secrets = launch.container.get("secrets").and_then(Value::as_array);
-    match secrets.and_then(|secrets| secrets.first()) {
-        None => Ok(()),
-        Some(secret) => Err(LaunchError::Initialization(format!(
-            "unable to pull secrets or registry auth: the local environment has no secret {}",
-            secret
-                .get("valueFrom")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        ))),
+/// The values of the container's secrets, as variables.
+fn secrets(world: &World, container: &Map<String, Value>) -> Result<Variables, LaunchError> {
+    let mut variables = Vec::new();
+    let secrets = container.get("secrets").and_then(Value::as_array);
+    for secret in secrets.into_iter().flatten() {
+        let text = |member: &str| secret.get(member).and_then(Value::as_str);
+        let value_from = text("valueFrom").unwrap_or_default();
+        check_permission(world, value_from)?;
+        let value =
+            secrets::resolve(&world.secrets, value_from).map_err(LaunchError::Initialization)?;
+        variables.push((text("name").unwrap_or_default().to_owned(), value));
     }
+    Ok(Variables(variables))
+}
+
+/// The fault `deny` holds for the execution role as well.
+fn check_permission(world: &World, value_from: &str) -> Result<(), LaunchError> {
+    let action = if value_from.contains(":secretsmanager:") {
+        "secretsmanager:GetSecretValue"
+    } else {
+        "ssm:GetParameters"
+    };
+    if !world.faults.denies(action) {
+        return Ok(());
+    }
+    Err(LaunchError::Initialization(format!(
+        "unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret {value_from}: AccessDeniedException: User: the task's execution role is not authorized to perform: {action} on resource: {value_from} because no identity-based policy allows the {action} action"
+    )))
 }
 
 fn open_log(world: &World, log: &LogTarget) -> Result<(), LaunchError> {

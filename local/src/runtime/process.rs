@@ -82,8 +82,14 @@ impl Processes {
             ))
         };
         let listen = format!("{}:{}", launch.address, launch.port);
-        let program = program::resolve(&root, &pulled.configuration, &launch.container, &listen)
-            .map_err(cannot_start)?;
+        let program = program::resolve(
+            &root,
+            &pulled.configuration,
+            &launch.container,
+            &launch.secrets,
+            &listen,
+        )
+        .map_err(cannot_start)?;
         let child = self
             .spawn(self.command(&program))
             .await

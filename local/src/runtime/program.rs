@@ -6,14 +6,14 @@ use std::path::{Component, Path, PathBuf};
 use oci_spec::image::ImageConfiguration;
 use serde_json::{Map, Value};
 
-use super::{environment, set, strings};
+use super::{Variables, environment, set, strings};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// As many links as Linux follows.
 const MOST_LINKS: usize = 40;
 
 /// What to start, in terms of this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Program {
     /// The image's `/` on this machine.
     pub root: PathBuf,
@@ -28,6 +28,7 @@ pub(super) fn resolve(
     root: &Path,
     configuration: &ImageConfiguration,
     container: &Map<String, Value>,
+    secrets: &Variables,
     listen: &str,
 ) -> Result<Program, String> {
     let config = configuration.config().as_ref();
@@ -43,6 +44,7 @@ pub(super) fn resolve(
     let mut words = entrypoint.or(image_entrypoint).unwrap_or_default();
     words.extend(command.unwrap_or_default());
     let mut environment = environment(&image_environment, container);
+    secrets.set_in(&mut environment);
     set(&mut environment, "MCP_LISTEN", listen);
     let folder = container
         .get("workingDirectory")
@@ -184,6 +186,7 @@ mod tests {
                 root.path(),
                 &image,
                 container.as_object().unwrap(),
+                &Variables::default(),
                 "127.64.0.1:8000",
             )
             .unwrap();
@@ -195,7 +198,15 @@ mod tests {
             );
         }
         let missing = json!({ "entryPoint": ["/absent"] });
-        let error = resolve(root.path(), &image, missing.as_object().unwrap(), "x").unwrap_err();
+        let error = resolve(
+            root.path(),
+            &image,
+            missing.as_object().unwrap(),
+            &Variables::default(),
+            "x",
+        )
+        .err()
+        .unwrap();
         assert!(error.contains("/absent"), "{error}");
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Repository {
     pub created_at: Moment,
     pub immutable_tags: bool,
     pub scan_on_push: bool,
+    /// Kept and shown, not carried out.
+    pub lifecycle_policy: Option<String>,
     /// By digest.
     pub manifests: BTreeMap<String, Manifest>,
     /// Tag to digest.
@@ -44,6 +46,7 @@ impl Repository {
             created_at: now,
             immutable_tags,
             scan_on_push,
+            lifecycle_policy: None,
             manifests: BTreeMap::new(),
             tagged: BTreeMap::new(),
             blobs: BTreeSet::new(),

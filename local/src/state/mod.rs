@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use ecr::Repository;
-use ecs::{Service, Task, TaskDefinition};
+use ecs::{Service, ServiceLoadBalancer, Task, TaskDefinition};
 use elb::LoadBalancing;
 
 /// Raised when an older version's state can no longer be read.
@@ -109,6 +109,18 @@ impl State {
         self.services
             .iter_mut()
             .find(|service| service.name == name)
+    }
+
+    /// The load balancers that the task's service revision has: those of the service may be others by
+    /// now.
+    pub(crate) fn balancers_of(&self, task: &Task) -> &[ServiceLoadBalancer] {
+        let Some(service) = self.service(&task.service) else {
+            return &[];
+        };
+        let deployment = service.deployment(&task.started_by);
+        let revision =
+            deployment.and_then(|deployment| service.revision(&deployment.service_revision));
+        revision.map_or(&service.load_balancers, |revision| &revision.load_balancers)
     }
 
     pub(crate) fn task(&self, id: &str) -> Option<&Task> {

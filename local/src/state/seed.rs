@@ -12,7 +12,7 @@ use super::ecs::{
 };
 use super::elb::{Action, HealthCheck, LoadBalancing, Rule, TargetGroup};
 use super::{Addresses, FORMAT, State, Tag};
-use crate::aws::{Moment, names};
+use crate::aws::{Moment, names, network};
 use crate::ecs::deployments;
 
 /// A grace period that lets a slow start pass and does not make a broken release wait.
@@ -26,6 +26,7 @@ impl State {
         let service = service(&definition.arn(), &load_balancing.target_groups[0].arn, now);
         let mut repository = Repository::new(names::SERVICE, true, true, now);
         repository.tags = tags();
+        repository.lifecycle_policy = Some(lifecycle_policy());
         Self {
             format: FORMAT,
             addresses,
@@ -48,6 +49,20 @@ fn tags() -> Vec<Tag> {
         Tag::new("Stack", names::CLUSTER),
         Tag::new("ManagedBy", "terraform"),
     ]
+}
+
+/// Untagged images go after two weeks; releases stay.
+fn lifecycle_policy() -> String {
+    json!({ "rules": [{
+        "rulePriority": 1,
+        "description": "Untagged images",
+        "selection": {
+            "tagStatus": "untagged", "countType": "sinceImagePushed",
+            "countUnit": "days", "countNumber": 14,
+        },
+        "action": { "type": "expire" },
+    }] })
+    .to_string()
 }
 
 fn load_balancing(now: Moment) -> LoadBalancing {
@@ -207,8 +222,8 @@ fn service(task_definition: &str, target_group: &str, now: Moment) -> Service {
         }],
         attributes: into_map(json!({
             "networkConfiguration": { "awsvpcConfiguration": {
-                "subnets": [names::ec2("subnet"), names::ec2("subnet")],
-                "securityGroups": [names::ec2("sg")],
+                "subnets": network::SUBNETS.map(|subnet| subnet.id),
+                "securityGroups": [network::TASK_GROUP],
                 "assignPublicIp": "DISABLED",
             } },
             "enableECSManagedTags": true,

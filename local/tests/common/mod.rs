@@ -1,6 +1,8 @@
 //! An environment in a child process, and what a client does with it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod tools;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -144,6 +146,15 @@ impl Environment {
     pub async fn clear_faults(&self) {
         let response = self.http.delete(self.control_url("faults")).send().await;
         assert_eq!(response.unwrap().status(), StatusCode::NO_CONTENT);
+    }
+
+    /// Sets a secret or a parameter.
+    pub async fn secret(&self, store: &str, name: &str, value: &str) -> Value {
+        let body = json!({ "store": store, "name": name, "value": value });
+        let request = self.http.put(self.control_url("secrets"));
+        let response = request.body(body.to_string()).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
     }
 
     pub async fn calls(&self) -> Value {

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod service_deployments;
+mod service_life;
 mod services;
 mod tags;
 mod task_definitions;
@@ -31,6 +32,8 @@ pub(super) fn call(world: &World, operation: &str, input: &Input) -> Option<Answ
         "ListTaskDefinitionFamilies" => Operation::Read(task_definitions::families),
         "DescribeServices" => Operation::Read(services::describe),
         "ListServices" => Operation::Read(services::list),
+        "CreateService" => Operation::Change(service_life::create),
+        "DeleteService" => Operation::Change(service_life::delete),
         "UpdateService" => Operation::Change(services::update),
         "ListTasks" => Operation::Read(tasks::list),
         "DescribeTasks" => Operation::Read(tasks::describe),

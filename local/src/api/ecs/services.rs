@@ -9,18 +9,19 @@ use crate::ecs::deployments;
 use crate::state::State;
 use crate::state::ecs::{
     Deployment, DeploymentConfiguration, DeploymentStatus, RolloutState, Service,
-    ServiceLoadBalancer, TaskStatus,
+    ServiceLoadBalancer, Task, TaskStatus,
 };
 
 /// Members that ECS keeps, and whose change starts a deployment.
-const DEPLOYED_ATTRIBUTES: [&str; 4] = [
+pub(super) const DEPLOYED_ATTRIBUTES: [&str; 4] = [
     "networkConfiguration",
     "platformVersion",
     "enableExecuteCommand",
     "propagateTags",
 ];
 /// Members that ECS keeps without a deployment.
-const OTHER_ATTRIBUTES: [&str; 2] = ["enableECSManagedTags", "availabilityZoneRebalancing"];
+pub(super) const OTHER_ATTRIBUTES: [&str; 2] =
+    ["enableECSManagedTags", "availabilityZoneRebalancing"];
 
 pub(super) fn list(state: &State, input: &Input) -> Answer {
     check_cluster(input)?;
@@ -85,7 +86,7 @@ impl Update {
             name: service.name.clone(),
             desired: count(input, "desiredCount")?,
             task_definition: revision(state, input)?,
-            configuration: configuration(service, input)?,
+            configuration: configuration(&service.configuration, input)?,
             grace_seconds: count(input, "healthCheckGracePeriodSeconds")?,
             load_balancers: load_balancers(state, input)?,
             force: input.flag("forceNewDeployment") == Some(true),
@@ -93,7 +94,7 @@ impl Update {
     }
 }
 
-fn count(input: &Input, name: &str) -> Result<Option<u32>, ApiError> {
+pub(super) fn count(input: &Input, name: &str) -> Result<Option<u32>, ApiError> {
     match input.get(name) {
         None => Ok(None),
         Some(value) => value
@@ -104,7 +105,7 @@ fn count(input: &Input, name: &str) -> Result<Option<u32>, ApiError> {
     }
 }
 
-fn revision(state: &State, input: &Input) -> Result<Option<String>, ApiError> {
+pub(super) fn revision(state: &State, input: &Input) -> Result<Option<String>, ApiError> {
     let Some(name) = input.text("taskDefinition") else {
         return Ok(None);
     };
@@ -117,8 +118,8 @@ fn revision(state: &State, input: &Input) -> Result<Option<String>, ApiError> {
 }
 
 /// What the request says over what the service has.
-fn configuration(
-    service: &Service,
+pub(super) fn configuration(
+    current: &DeploymentConfiguration,
     input: &Input,
 ) -> Result<Option<DeploymentConfiguration>, ApiError> {
     let Some(Value::Object(changes)) = input.get("deploymentConfiguration") else {
@@ -127,7 +128,7 @@ fn configuration(
     let invalid = |error: serde_json::Error| {
         ApiError::invalid(format!("Invalid deploymentConfiguration: {error}"))
     };
-    let mut merged = serde_json::to_value(&service.configuration).map_err(invalid)?;
+    let mut merged = serde_json::to_value(current).map_err(invalid)?;
     if let Value::Object(merged) = &mut merged {
         for (name, value) in changes {
             merged.insert(name.clone(), value.clone());
@@ -149,7 +150,7 @@ fn configuration(
     Ok(Some(configuration))
 }
 
-fn load_balancers(
+pub(super) fn load_balancers(
     state: &State,
     input: &Input,
 ) -> Result<Option<Vec<ServiceLoadBalancer>>, ApiError> {
@@ -250,7 +251,16 @@ pub(super) fn counts(state: &State, service: &Service, deployment: &Deployment) 
     }
 }
 
-fn show(state: &State, service: &Service, with_tags: bool) -> Value {
+fn status(state: &State, service: &Service) -> &'static str {
+    let lives = |task: &&Task| task.service == service.name && task.status < TaskStatus::Stopped;
+    match service.active {
+        true => "ACTIVE",
+        false if state.tasks.iter().any(|task| lives(&task)) => "DRAINING",
+        false => "INACTIVE",
+    }
+}
+
+pub(super) fn show(state: &State, service: &Service, with_tags: bool) -> Value {
     let live: Vec<&Deployment> = service
         .deployments
         .iter()
@@ -285,7 +295,7 @@ fn show(state: &State, service: &Service, with_tags: bool) -> Value {
         "clusterArn": names::cluster(),
         "loadBalancers": service.load_balancers,
         "serviceRegistries": [],
-        "status": if service.active { "ACTIVE" } else { "INACTIVE" },
+        "status": status(state, service),
         "desiredCount": service.desired,
         "runningCount": totals.1,
         "pendingCount": totals.0,

@@ -183,7 +183,7 @@ impl World {
         self.state
             .tasks
             .iter()
-            .filter(|task| rolling::is_healthy(&self.state, 0, task))
+            .filter(|task| rolling::is_healthy(&self.state, task))
             .count()
     }
 

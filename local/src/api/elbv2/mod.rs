@@ -1,15 +1,20 @@
 //! ELBv2: the load balancer, its listener and rules, target groups and the health of their targets.
 
+mod changes;
+
 use serde_json::{Value, json};
 
-use super::error::{Answer, ApiError};
-use super::input::Input;
-use crate::aws::names;
+use crate::api::error::{Answer, ApiError};
+use crate::api::input::Input;
+use crate::aws::{names, network};
 use crate::state::State;
-use crate::state::elb::{Action, Failure, Health, LoadBalancing, Target, TargetGroup};
+use crate::state::elb::{Action, Failure, Health, LoadBalancing, Rule, Target, TargetGroup};
 use crate::world::World;
 
 pub(super) fn call(world: &World, operation: &str, input: &Input) -> Option<Answer> {
+    if let Some(change) = changes::operation(operation) {
+        return Some(world.change(|state| change(state, input)));
+    }
     let read: fn(&State, &Input) -> Answer = match operation {
         "DescribeLoadBalancers" => load_balancers,
         "DescribeLoadBalancerAttributes" => load_balancer_attributes,
@@ -58,8 +63,11 @@ fn load_balancers(state: &State, input: &Input) -> Answer {
         "State": { "Code": "active" },
         "Type": "application",
         "IpAddressType": "ipv4",
-        "AvailabilityZones": [{ "ZoneName": zone() }],
-        "SecurityGroups": [],
+        "VpcId": network::VPC,
+        "AvailabilityZones": network::SUBNETS.iter().map(|subnet| json!({
+            "ZoneName": subnet.zone, "SubnetId": subnet.id,
+        })).collect::<Vec<Value>>(),
+        "SecurityGroups": [network::BALANCER_GROUP],
     }] }))
 }
 
@@ -163,19 +171,7 @@ fn rules(state: &State, input: &Input) -> Answer {
         .rules
         .iter()
         .filter(|rule| wanted.is_empty() || wanted.contains(&rule.arn.as_str()))
-        .map(|rule| {
-            json!({
-                "RuleArn": rule.arn,
-                "Priority": rule.priority.to_string(),
-                "Conditions": [{
-                    "Field": "path-pattern",
-                    "Values": rule.path_patterns,
-                    "PathPatternConfig": { "Values": rule.path_patterns },
-                }],
-                "Actions": [action(&rule.action)],
-                "IsDefault": false,
-            })
-        })
+        .map(rule_shown)
         .collect();
     if wanted.is_empty() || wanted.contains(&balancing.default_rule_arn.as_str()) {
         shown.push(json!({
@@ -187,6 +183,20 @@ fn rules(state: &State, input: &Input) -> Answer {
         }));
     }
     Ok(json!({ "Rules": shown }))
+}
+
+fn rule_shown(rule: &Rule) -> Value {
+    json!({
+        "RuleArn": rule.arn,
+        "Priority": rule.priority.to_string(),
+        "Conditions": [{
+            "Field": "path-pattern",
+            "Values": rule.path_patterns,
+            "PathPatternConfig": { "Values": rule.path_patterns },
+        }],
+        "Actions": [action(&rule.action)],
+        "IsDefault": false,
+    })
 }
 
 fn target_groups(state: &State, input: &Input) -> Answer {
@@ -219,6 +229,9 @@ fn target_groups(state: &State, input: &Input) -> Answer {
 
 fn target_group(balancing: &LoadBalancing, group: &TargetGroup) -> Value {
     let check = &group.health_check;
+    let is_used = balancing.rules.iter().any(|rule| {
+        matches!(&rule.action, Action::Forward { target_group } if *target_group == group.arn)
+    });
     json!({
         "TargetGroupArn": group.arn,
         "TargetGroupName": group.name,
@@ -233,7 +246,8 @@ fn target_group(balancing: &LoadBalancing, group: &TargetGroup) -> Value {
         "UnhealthyThresholdCount": check.unhealthy_threshold,
         "HealthCheckPath": check.path,
         "Matcher": { "HttpCode": check.matcher },
-        "LoadBalancerArns": [balancing.arn],
+        "LoadBalancerArns": is_used.then_some(&balancing.arn).into_iter().collect::<Vec<_>>(),
+        "VpcId": network::VPC,
         "TargetType": "ip",
         "ProtocolVersion": "HTTP1",
         "IpAddressType": "ipv4",
