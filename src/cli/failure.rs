@@ -12,6 +12,7 @@ use crate::image::check::CheckError;
 use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::report::lines::told;
+use crate::report::style::Style;
 use crate::report::{ErrorReport, ReportError};
 use crate::rollout::RolloutError;
 use crate::rollout::preflight::PreflightError;
@@ -119,7 +120,11 @@ impl Failure {
     /// Where nobody listens or there is no room, the exit code still says it.
     pub fn show_plain(self) -> Exit {
         let exit = self.exit;
-        let _ = writeln!(std::io::stderr(), "{}", told(&self.into_report()));
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}",
+            told(&self.into_report(), Style::default())
+        );
         exit
     }
 }
