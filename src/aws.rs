@@ -2,6 +2,7 @@
 //! account guard, and what an AWS error means to an operator.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -32,6 +33,7 @@ pub struct Clients {
     /// CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
     sts: aws_sdk_sts::Client,
+    caller: Arc<OnceLock<Caller>>,
 }
 
 /// Who the credentials belong to, as STS says.
@@ -53,7 +55,13 @@ impl Clients {
             elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
+            caller: Arc::default(),
         }
+    }
+
+    /// Who the credentials belong to, once [`Self::guard_account`] has asked.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.get()
     }
 
     /// Refuses to go on unless the credentials belong to the environment's account.
@@ -79,6 +87,8 @@ impl Clients {
             arn: identity.arn.unwrap_or_default(),
         };
         if caller.account_id == environment.account_id {
+            // Asked a second time, STS says the same.
+            let _ = self.caller.set(caller.clone());
             Ok(caller)
         } else {
             Err(GuardError::WrongAccount {

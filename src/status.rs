@@ -84,7 +84,7 @@ impl Status {
         let snapshot = Snapshot::take(clients, environment).await?;
         let revision = describe(clients, &snapshot.task_definition).await?;
         let template = newest_template(clients, &snapshot.task_definition).await?;
-        let observer = Observer::new(clients, environment, snapshot.target_groups.clone());
+        let mut observer = Observer::new(clients, environment, snapshot.target_groups.clone());
         let seen = observer.observe().await;
         let image = revision
             .document
@@ -206,7 +206,7 @@ impl Status {
             task.id.get(..12).unwrap_or(&task.id).to_owned(),
             task.last_status.clone(),
             address,
-            target.map_or_else(|| "none".into(), |target| target.state.clone()),
+            target.map_or_else(|| "none".into(), |target| target.state.to_string()),
             digest.map(short_digest).unwrap_or_default(),
         ]
     }

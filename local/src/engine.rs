@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use http::{Request, header};
@@ -10,11 +10,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Map, Value};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::aws::{Moment, names};
 use crate::ecs::{self, Effect, outcome};
-use crate::runtime::{Launch, LogTarget, Runtime};
+use crate::incidents;
+use crate::runtime::{Exit, Launch, LogTarget, Runtime};
 use crate::state::State;
 use crate::state::ecs::{Stop, StopCode, Task, TaskStatus};
 use crate::state::elb::Failure;
@@ -49,7 +51,9 @@ impl Engine {
     /// Runs until the environment's shutdown, then stops every task.
     pub(crate) async fn run(mut self) {
         while !self.world.shutdown.is_cancelled() {
-            let effects = self.world.touch(|state| ecs::step(state, Moment::now()));
+            let now = Moment::now();
+            incidents::step(&self.world, now);
+            let effects = self.world.touch(|state| ecs::step(state, now));
             for effect in effects {
                 self.carry_out(effect);
             }
@@ -74,15 +78,28 @@ impl Engine {
                 self.tasks
                     .spawn(async move { runtime.stop(&task, timeout).await });
             }
+            Effect::CheckContainer {
+                task,
+                command,
+                timeout,
+            } => {
+                self.tasks
+                    .spawn(check_container(world, runtime, task, command, timeout));
+            }
             Effect::Check {
                 target_group,
                 target,
                 path,
                 timeout,
             } => {
+                let pretended = pretended_health(&self.world, target);
                 let probe = probe(self.prober.clone(), target, path, timeout);
                 self.tasks.spawn(async move {
-                    let result = probe.await;
+                    let result = match pretended {
+                        Some(Some(status)) => Ok(status),
+                        Some(None) => Err(Failure::Timeout),
+                        None => probe.await,
+                    };
                     world.change(|state| outcome::checked(state, &target_group, target, result));
                 });
             }
@@ -120,6 +137,7 @@ impl Engine {
 }
 
 async fn launch(world: Arc<World>, runtime: Arc<Runtime>, id: String) {
+    hold_back(&world, &id).await;
     let Some(request) = world.read(|state| request(state, &id)) else {
         return;
     };
@@ -141,14 +159,79 @@ async fn launch(world: Arc<World>, runtime: Arc<Runtime>, id: String) {
             if let Some(timeout) = unwanted {
                 runtime.stop(&id, timeout).await;
             }
-            let (code, reason) = match running.exit.await {
-                Ok(exit) => (exit.code, exit.reason),
-                Err(_) => (None, None),
-            };
+            let (code, reason) = ending(&world, &runtime, &id, running.exit).await;
             tracing::info!(task = id, code, "the task ended");
             world.change(|state| outcome::exited(state, &id, code, reason, Moment::now()));
         }
     }
+}
+
+async fn check_container(
+    world: Arc<World>,
+    runtime: Arc<Runtime>,
+    id: String,
+    command: Vec<String>,
+    timeout: Duration,
+) {
+    let fails = world.read(|state| {
+        let task = state.task(&id)?;
+        world.faults.unhealthy(task, Moment::now())
+    });
+    let passed = fails.is_none() && runtime.check(&id, &command, timeout).await;
+    world.change(|state| outcome::container_checked(state, &id, passed, Moment::now()));
+}
+
+/// Waits while the fault `slow-start` concerns the task and nobody stops it.
+async fn hold_back(world: &World, id: &str) {
+    let began = Instant::now();
+    let held = || {
+        world.read(|state| {
+            let task = state.task(id)?;
+            let wait = world.faults.slow_start(task)?;
+            Some(task.stop.is_none() && began.elapsed() < wait)
+        })
+    };
+    while held() == Some(true) && !world.shutdown.is_cancelled() {
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// The exit code and reason of the container's end, which the fault `crash-tasks` may bring about.
+async fn ending(
+    world: &World,
+    runtime: &Runtime,
+    id: &str,
+    mut exit: oneshot::Receiver<Exit>,
+) -> (Option<i32>, Option<String>) {
+    let began = Instant::now();
+    let mut crashed = None;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut exit => break ended,
+            () = tokio::time::sleep(TICK), if crashed.is_none() => {
+                let crash = world.read(|state| world.faults.crash(state.task(id)?));
+                if let Some((after, code)) = crash && began.elapsed() >= after {
+                    crashed = Some(code);
+                    runtime.stop(id, Duration::ZERO).await;
+                }
+            }
+        }
+    };
+    match ended {
+        Ok(exit) => (crashed.or(exit.code), exit.reason),
+        Err(_) => (crashed, None),
+    }
+}
+
+/// What the fault `unhealthy` has the target answer.
+fn pretended_health(world: &World, target: SocketAddrV4) -> Option<Option<u16>> {
+    world.read(|state| {
+        let task = state
+            .tasks
+            .iter()
+            .find(|task| task.address == *target.ip() && task.stopped_at.is_none())?;
+        world.faults.unhealthy(task, Moment::now())
+    })
 }
 
 /// What to start for a task.

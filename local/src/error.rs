@@ -34,7 +34,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The state folder, or something in it, could not be read or written.
-    #[error("cannot {action} {}: {source}; make it writable, free some disk space, or choose another state folder", .path.display())]
+    #[error("cannot {action} {}: {source}", .path.display())]
     State {
         /// What was tried, for example `write`.
         action: &'static str,

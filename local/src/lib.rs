@@ -11,11 +11,14 @@
 
 mod api;
 mod aws;
+mod calls;
 mod description;
 mod ecs;
 mod engine;
 mod error;
 mod faults;
+mod incidents;
+mod listener;
 mod load_balancer;
 mod lock;
 mod logs;
@@ -28,7 +31,7 @@ mod world;
 
 pub use description::{Description, describe, is_locked};
 pub use error::Error;
-pub use faults::Fault;
+pub use faults::{Fault, any_seed};
 pub use options::{Options, Ports, RuntimeKind};
 pub use runtime::launcher::exec_task;
 pub use serve::serve;

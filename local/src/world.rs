@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::names;
+use crate::calls::Calls;
 use crate::faults::Faults;
 use crate::logs::Logs;
 use crate::registry::blobs::Blobs;
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub logs: Logs,
     pub blobs: Blobs,
     pub faults: Faults,
+    pub calls: Calls,
     pub runtime: RuntimeKind,
     /// The password of the registry, which GetAuthorizationToken gives out.
     pub registry_password: String,
@@ -48,6 +50,7 @@ impl World {
             logs,
             blobs,
             faults: Faults::default(),
+            calls: Calls::default(),
             runtime,
             registry_password: format!("{}{}", names::hex32(), names::hex32()),
             shutdown: CancellationToken::new(),

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::{Common, Exit, Failure};
 use crate::aws::Clients;
 use crate::config::{Config, Environment, LOCAL, StateFolder};
-use crate::report::{Event, Report, Reporter, Stage};
+use crate::interrupt::Interrupt;
+use crate::report::{Event, Output, Report, Reporter, Stage};
+use crate::rollout::Engine;
 use crate::smoke::Token;
 
 /// The variable that holds the bearer token for the smoke test.
@@ -21,6 +23,8 @@ const DEMO_TOKEN: &str = "qk_local_demo";
 pub struct Context {
     common: Common,
     config: Config,
+    /// Whether the operator wants to go.
+    pub interrupt: Interrupt,
     /// This machine's state folder.
     pub state: StateFolder,
     /// Who shows what happens.
@@ -32,7 +36,11 @@ impl Context {
     ///
     /// # Errors
     /// [`Failure`] when the configuration is wrong or the environment unknown.
-    pub fn new(common: Common, reporter: Arc<Report>) -> Result<Self, Failure> {
+    pub fn new(
+        common: Common,
+        reporter: Arc<Report>,
+        interrupt: Interrupt,
+    ) -> Result<Self, Failure> {
         let folder = std::env::current_dir().map_err(|error| {
             Failure::new(
                 Exit::Internal,
@@ -43,6 +51,7 @@ impl Context {
         let context = Self {
             reporter,
             state: StateFolder::find(),
+            interrupt,
             config,
             common,
         };
@@ -50,6 +59,11 @@ impl Context {
             context.config.environment(&context.environment_name())?;
         }
         Ok(context)
+    }
+
+    /// How results are written.
+    pub fn output(&self) -> Output {
+        self.common.output
     }
 
     /// The chosen environment's name.
@@ -93,6 +107,16 @@ impl Context {
         let clients = Clients::connect(&environment).await;
         clients.guard_account(&environment).await?;
         Ok((environment, clients))
+    }
+
+    /// What the stories of a deployment are told with.
+    pub fn engine<'a>(&'a self, environment: &'a Environment, clients: &'a Clients) -> Engine<'a> {
+        Engine {
+            clients,
+            environment,
+            reporter: &self.reporter,
+            interrupt: &self.interrupt,
+        }
     }
 
     /// The bearer token for the smoke test, where there is one.

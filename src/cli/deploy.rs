@@ -7,10 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::publish::{PublishedImage, Source, publish};
+use super::release_image::released_by;
 use super::rollout::{How, RolloutResult, rollout};
 use super::smoke::smoke_stage;
 use super::{Context, Exit, Failure, local};
-use crate::release::ReleaseTags;
+use crate::release::{Provenance, ReleaseTags};
 use crate::report::table::width_of;
 use crate::rollout::ReleaseImage;
 use crate::smoke::Smoke;
@@ -76,7 +77,7 @@ impl Deploy {
         .await?;
         seconds.build = image.build_time.map(|elapsed| elapsed.as_secs_f64());
         seconds.publish = Some(image.push_time.as_secs_f64());
-        let release = release_image(&image);
+        let release = release_image(&image, released_by(&clients));
         let (rollout, elapsed) =
             rollout(context, &environment, &clients, &release, &self.how).await?;
         seconds.rollout = Some(elapsed.as_secs_f64());
@@ -100,7 +101,7 @@ impl Deploy {
     }
 }
 
-fn release_image(image: &PublishedImage) -> ReleaseImage {
+fn release_image(image: &PublishedImage, released: Provenance) -> ReleaseImage {
     let published = &image.published;
     ReleaseImage {
         reference: published.reference().to_string(),
@@ -108,6 +109,7 @@ fn release_image(image: &PublishedImage) -> ReleaseImage {
         tags: ReleaseTags {
             commit: image.commit.clone(),
             image_tag: Some(published.tag.to_string()),
+            released: Some(released),
         },
     }
 }

@@ -5,10 +5,14 @@ use std::process::ExitCode;
 
 use crate::aws::{AwsError, GuardError};
 use crate::config::{ConfigError, LocalEnvironmentError, LockError};
+use crate::history::HistoryError;
 use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
+use crate::interrupt::Signal;
+use crate::logs::SourceError as LogSourceError;
+use crate::plan::PlanError;
 use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::report::lines::told;
@@ -30,6 +34,8 @@ pub enum Exit {
     Internal = 1,
     /// Wrong usage or configuration.
     Usage = 2,
+    /// `plan --detailed-exitcode`: a rollout would change something.
+    PlanChanges = 3,
     /// Something was not right beforehand; nothing was changed.
     Preflight = 4,
     /// The image was not built.
@@ -54,6 +60,15 @@ pub enum Exit {
     Interrupted = 130,
     /// SIGTERM.
     Terminated = 143,
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate => Self::Terminated,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -103,6 +118,13 @@ impl Failure {
             exit
         };
         Self::new(exit, error.to_string()).maybe_hint(error.hint())
+    }
+
+    /// The state folder cannot be used.
+    pub fn state_folder(message: impl Into<String>) -> Self {
+        Self::new(Exit::Internal, message).hint(
+            "make the folder writable and free some space, or set QUILT_MCP_STATE_DIR to another one",
+        )
     }
 
     /// What a report shows of it.
@@ -164,8 +186,16 @@ impl From<LockError> for Failure {
         match error {
             LockError::Held { .. } => Self::new(Exit::InFlight, error.to_string())
                 .hint("nothing was changed; wait until it ends, then run the same command again"),
-            LockError::Unwritable { .. } => Self::new(Exit::Internal, error.to_string())
-                .hint("make the folder writable and free some space, or set QUILT_MCP_STATE_DIR to another one"),
+            LockError::Unwritable { .. } => Self::state_folder(error.to_string()),
+        }
+    }
+}
+
+impl From<quilt_mcp_local::Error> for Failure {
+    fn from(error: quilt_mcp_local::Error) -> Self {
+        match error {
+            quilt_mcp_local::Error::State { .. } => Self::state_folder(error.to_string()),
+            _ => Self::new(Exit::Preflight, error.to_string()),
         }
     }
 }
@@ -227,6 +257,8 @@ impl From<ReleaseError> for Failure {
             ReleaseError::Aws(aws) => Self::aws(Exit::Preflight, aws),
             ReleaseError::Compose(_) => Self::new(Exit::Preflight, error.to_string())
                 .hint("set container in quilt-mcp.toml to the container that runs the server"),
+            ReleaseError::Unregistered(_) => Self::new(Exit::Unknown, error.to_string())
+                .hint("the service was not touched; running the same command again is safe: it takes the revision if it is there"),
             ReleaseError::Answer { .. } => Self::new(Exit::Unknown, error.to_string()),
         }
     }
@@ -237,8 +269,12 @@ impl From<RolloutError> for Failure {
         match error {
             RolloutError::Preflight(error) => error.into(),
             RolloutError::Release(error) => error.into(),
-            RolloutError::Update(aws) => Self::aws(Exit::RolloutFailed, &aws),
-            RolloutError::UpdateUnknown(_) | RolloutError::NoDeployment { .. } => {
+            RolloutError::Update(aws) | RolloutError::Stop(aws) => {
+                Self::aws(Exit::Preflight, &aws)
+            }
+            RolloutError::NoDeployment { .. } => Self::new(Exit::Preflight, error.to_string())
+                .hint("`quilt-mcp-deploy status` shows the service's deployments"),
+            RolloutError::UpdateUnknown { .. } => {
                 Self::new(Exit::Unknown, error.to_string())
                     .hint("look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the deployment if there is one")
             }
@@ -259,5 +295,31 @@ impl From<StatusError> for Failure {
             StatusError::Service(error) => error.into(),
             StatusError::Release(error) => error.into(),
         }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Service(error) => error.into(),
+            PlanError::Release(error) => error.into(),
+        }
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Service(error) => error.into(),
+            HistoryError::Aws(error) => Self::aws(Exit::Preflight, &error),
+            HistoryError::Release(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogSourceError> for Failure {
+    fn from(error: LogSourceError) -> Self {
+        Self::new(Exit::Preflight, error.to_string())
+            .hint("set logDriver, awslogs-group and awslogs-stream-prefix in the task definition, or look where its lines go")
     }
 }

@@ -5,24 +5,32 @@ mod context;
 mod deploy;
 mod diagnosis;
 mod failure;
+mod history;
 mod local;
+mod logs;
+mod plan;
 mod publish;
+mod release_image;
+mod rollback;
 mod rollout;
 mod smoke;
 mod status;
+mod stop;
+mod verdict;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::report::{Color, Output, Report, ReportOptions, Surroundings};
-
 pub use context::Context;
 pub use failure::{Exit, Failure};
+
+use crate::interrupt::{Interrupt, Signal};
+use crate::report::{Color, Output, Report, ReportOptions, Surroundings};
 
 /// How often a report may look whether it has something to say.
 const TICK: Duration = Duration::from_millis(500);
@@ -89,12 +97,24 @@ pub enum Command {
     Build(build::Build),
     /// Push this checkout's image to the environment's repository and print its digest
     Publish(publish::Publish),
+    /// Show what `rollout` would do; changes nothing
+    Plan(plan::PlanArgs),
     /// Move the service to a published image and watch it to a verdict
     Rollout(rollout::RolloutArgs),
+    /// Attach to a deployment and watch it to its verdict
+    Watch(watch::WatchArgs),
+    /// Stop the deployment under way and leave the service as it is
+    Stop(stop::StopArgs),
+    /// Return the service to what ran before, at once if a deployment is under way
+    Rollback(rollback::RollbackArgs),
     /// Do an MCP handshake with the environment's endpoint
     Smoke(smoke::SmokeArgs),
     /// Show the service, its deployments, tasks and targets, and what they run
     Status(status::StatusArgs),
+    /// Show the releases of the service, newest first
+    History(history::HistoryArgs),
+    /// Show what the service's tasks wrote
+    Logs(logs::LogsArgs),
     /// The local environment: a rehearsal of the AWS side on this machine
     #[command(subcommand)]
     Local(local::Local),
@@ -126,14 +146,15 @@ async fn run(cli: Cli) -> Exit {
         Err(failure) => return failure.show_plain(),
     };
     let serving = matches!(cli.command, Command::Local(local::Local::Serve(_)));
-    let command = Box::pin(execute(cli, report.clone()));
+    let interrupt = Interrupt::default();
+    let command = Box::pin(execute(cli, report.clone(), interrupt.clone()));
     let result = if serving {
         // The local environment ends by itself on a signal, with its tasks.
         command.await
     } else {
         tokio::select! {
             result = command => result,
-            interrupted = interrupt() => Err(interrupted),
+            stopped = stopped_by_signals(&interrupt) => Err(stopped),
             never = ticks(&report) => never,
         }
     };
@@ -172,33 +193,50 @@ async fn ticks<T>(report: &Report) -> T {
     }
 }
 
-async fn execute(cli: Cli, report: Arc<Report>) -> Result<Exit, Failure> {
-    let context = Context::new(cli.common, report)?;
+async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<Exit, Failure> {
+    let context = Context::new(cli.common, report, interrupt)?;
     match cli.command {
         Command::Deploy(args) => args.run(&context).await,
         Command::Build(args) => args.run(&context).await,
         Command::Publish(args) => args.run(&context).await,
+        Command::Plan(args) => args.run(&context).await,
         Command::Rollout(args) => args.run(&context).await,
+        Command::Watch(args) => args.run(&context).await,
+        Command::Stop(args) => args.run(&context).await,
+        Command::Rollback(args) => args.run(&context).await,
         Command::Smoke(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,
+        Command::History(args) => args.run(&context).await,
+        Command::Logs(args) => args.run(&context).await,
         Command::Local(args) => args.run(&context).await,
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM. Nothing is undone: ECS goes on with what it was told.
-async fn interrupt() -> Failure {
+/// Waits for a signal that ends the program at once: the first one, unless a stage answers
+/// that by itself, else the second. Nothing is undone: ECS goes on with what it was told.
+async fn stopped_by_signals(interrupt: &Interrupt) -> Failure {
     use tokio::signal::unix::{SignalKind, signal};
-    let stop = "stopped by a signal";
-    let hint = "a deployment that ECS was told of goes on; `quilt-mcp-deploy status` shows it, and the same command attaches to it again";
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => Failure::new(Exit::Interrupted, stop).hint(hint),
-            _ = terminate.recv() => Failure::new(Exit::Terminated, stop).hint(hint),
-        },
-        Err(error) => Failure::new(
-            Exit::Internal,
-            format!("signals cannot be received: {error}"),
-        ),
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            return Failure::new(
+                Exit::Internal,
+                format!("signals cannot be received: {error}"),
+            );
+        }
+    };
+    loop {
+        let signal = tokio::select! {
+            _ = tokio::signal::ctrl_c() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        if interrupt.is_shielded() && !interrupt.is_requested() {
+            interrupt.request(signal);
+            continue;
+        }
+        return Failure::new(signal.into(), "stopped by a signal").hint(
+            "a deployment that ECS was told of goes on: `quilt-mcp-deploy watch` attaches to it, `quilt-mcp-deploy rollback` undoes it",
+        );
     }
 }
 

@@ -6,33 +6,27 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::build::checkout;
+use super::release_image::ImageChoice;
+use super::verdict::{exit_of, tell};
 use super::{Context, Exit, Failure};
 use crate::arn::last_part;
-use crate::aws::{AwsError, Clients};
+use crate::aws::Clients;
 use crate::config::Environment;
-use crate::image::{Digest, Tag};
-use crate::registry::{Ecr, PublishedImage};
-use crate::release::ReleaseTags;
 use crate::report::table::width_of;
 use crate::report::{Event, Reporter, Stage};
-use crate::rollout::{OnFailure, Options, Outcome, ReleaseImage, Rollout, Verdict};
+use crate::rollout::{OnFailure, OnInterrupt, Options, Outcome, ReleaseImage, Verdict, release};
 
 /// Move the service to a published image and watch it to a verdict.
 ///
-/// Without --digest or --tag, the image is the one that this checkout published.
+/// Without --digest, --tag or --image, the image is the one that this checkout published.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 live, 7 failed, 8 rolled back, 9 superseded, 10 not known, 11 another \
 deployment in flight, 12 smoke test failed.\n\nExample:\n  quilt-mcp-deploy rollout --env staging --on-failure leave"
 )]
 pub struct RolloutArgs {
-    /// The digest of a published image
-    #[arg(long, value_name = "SHA256", conflicts_with = "tag")]
-    digest: Option<Digest>,
-    /// The tag of a published image
-    #[arg(long, value_name = "TAG")]
-    tag: Option<Tag>,
+    #[command(flatten)]
+    image: ImageChoice,
     #[command(flatten)]
     how: How,
 }
@@ -46,6 +40,15 @@ pub struct How {
     /// What to do when the release cannot succeed; else what the service's circuit breaker says
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_failure: Option<OnFailure>,
+    /// What to do on Ctrl-C and SIGTERM: leave the deployment to ECS, or return to what ran before
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "detach")]
+    pub on_interrupt: OnInterrupt,
+    /// Start a deployment although the service runs this very release
+    #[arg(long)]
+    pub force: bool,
+    /// Take the place of another deployment that is under way
+    #[arg(long)]
+    pub supersede: bool,
     /// How long to wait for a verdict, in seconds; else the environment's timeout_seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
@@ -65,6 +68,8 @@ pub struct RolloutResult {
     outcome: Outcome,
     nothing_to_do: bool,
     exit_code: u8,
+    #[serde(skip)]
+    exit: Exit,
 }
 
 impl RolloutArgs {
@@ -75,81 +80,13 @@ impl RolloutArgs {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
         let (environment, clients) = context.connect().await?;
-        let image = self.image(&environment, &clients).await?;
+        let image = self.image.find(&environment, &clients).await?;
         let (result, _) = rollout(context, &environment, &clients, &image, &self.how).await?;
         context.print(&result)?;
         if result.exit() == Exit::Done && result.outcome.verdict.is_some() {
             super::smoke::smoke_stage(context, &environment).await?;
         }
         Ok(result.exit())
-    }
-
-    /// The published image that is meant; it must be there before anything is changed.
-    async fn image(
-        &self,
-        environment: &Environment,
-        clients: &Clients,
-    ) -> Result<ReleaseImage, Failure> {
-        let ecr = Ecr::new(&clients.ecr);
-        let name = &environment.repository;
-        let refused = |error: AwsError| Failure::aws(Exit::Preflight, &error);
-        let repository = ecr
-            .repository(name)
-            .await
-            .map_err(refused)?
-            .ok_or_else(|| {
-                Failure::new(Exit::Preflight, format!("there is no repository {name}"))
-                    .hint("publish an image first")
-            })?;
-        let mut commit = None;
-        let (wanted, found) = match (&self.digest, &self.tag) {
-            (Some(digest), _) => (digest.to_string(), ecr.image_by_digest(name, digest).await),
-            (None, Some(tag)) => (tag.to_string(), ecr.image_by_tag(name, tag).await),
-            (None, None) => {
-                let checkout = checkout()?;
-                let tag = checkout.clean_tag().ok_or_else(|| {
-                    Failure::new(
-                        Exit::Preflight,
-                        "this checkout has changes, so no published image is known to be its own",
-                    )
-                    .hint(
-                        "commit and publish, use `deploy`, or name an image with --tag or --digest",
-                    )
-                })?;
-                commit = Some(checkout.commit);
-                (tag.to_string(), ecr.image_by_tag(name, &tag).await)
-            }
-        };
-        let Some(found) = found.map_err(refused)? else {
-            let newest = ecr.newest_images(name, 5).await.map_err(refused)?;
-            return Err(Failure::new(
-                Exit::Preflight,
-                format!("there is no image {wanted} in repository {name}"),
-            )
-            .hint(format!("publish it first; {}", published_images(&newest))));
-        };
-        let image_tag = self
-            .tag
-            .as_ref()
-            .map(ToString::to_string)
-            .or_else(|| found.tags.first().cloned());
-        Ok(ReleaseImage {
-            reference: repository.uri.with_digest(&found.digest).to_string(),
-            digest: found.digest.to_string(),
-            tags: ReleaseTags { commit, image_tag },
-        })
-    }
-}
-
-fn published_images(newest: &[PublishedImage]) -> String {
-    let tags: Vec<&str> = newest
-        .iter()
-        .flat_map(|image| &image.tags)
-        .map(String::as_str)
-        .collect();
-    match tags.as_slice() {
-        [] => "the repository holds no tagged image".into(),
-        tags => format!("the newest published images are {}", tags.join(", ")),
     }
 }
 
@@ -165,28 +102,35 @@ pub async fn rollout(
     context.reporter.event(Event::StageStarted {
         stage: Stage::Rollout,
     });
-    let rollout = Rollout {
-        clients,
-        environment,
-        reporter: &context.reporter,
-        options: Options {
-            on_failure: how.on_failure,
-            wait: !how.no_wait,
-            bake: Duration::from_secs(how.bake.unwrap_or(environment.bake_seconds)),
-            timeout: Duration::from_secs(how.timeout.unwrap_or(environment.timeout_seconds)),
-        },
+    let options = Options {
+        on_failure: how.on_failure,
+        on_interrupt: how.on_interrupt,
+        wait: !how.no_wait,
+        force: how.force,
+        supersede: how.supersede,
+        bake: Duration::from_secs(how.bake.unwrap_or(environment.bake_seconds)),
+        timeout: Duration::from_secs(how.timeout.unwrap_or(environment.timeout_seconds)),
     };
-    let outcome = rollout.run(image).await?;
+    let outcome = release(&context.engine(environment, clients), image, options).await?;
     let elapsed = began.elapsed();
+    let exit = exit_of(context, outcome.verdict.as_ref(), outcome.interrupted);
     let result = RolloutResult {
         version: 1,
         environment: environment.name.clone(),
         image: image.reference.clone(),
         commit: image.tags.commit.clone(),
         nothing_to_do: outcome.is_nothing_to_do(),
-        exit_code: exit_of(&outcome) as u8,
+        exit,
+        exit_code: exit as u8,
         outcome,
     };
+    tell(
+        context,
+        result.outcome.verdict.as_ref(),
+        result.outcome.diagnosis.as_ref(),
+        exit,
+        &result.headline(),
+    );
     if result.exit() == Exit::Done {
         let message = result.headline();
         context.reporter.event(Event::StageFinished {
@@ -198,16 +142,6 @@ pub async fn rollout(
     Ok((result, elapsed))
 }
 
-fn exit_of(outcome: &Outcome) -> Exit {
-    match &outcome.verdict {
-        None | Some(Verdict::Succeeded) => Exit::Done,
-        Some(Verdict::Failed { .. }) => Exit::RolloutFailed,
-        Some(Verdict::RolledBack { .. }) => Exit::RolledBack,
-        Some(Verdict::Superseded { .. }) => Exit::Superseded,
-        Some(Verdict::Unknown { .. }) => Exit::Unknown,
-    }
-}
-
 impl RolloutResult {
     /// The commit that the image was built from, where known.
     pub fn commit(&self) -> Option<&str> {
@@ -216,12 +150,21 @@ impl RolloutResult {
 
     /// The exit code.
     pub fn exit(&self) -> Exit {
-        exit_of(&self.outcome)
+        self.exit
     }
 
     fn headline(&self) -> String {
         let revision = last_part(&self.outcome.revision.arn);
         match &self.outcome.verdict {
+            None if self.outcome.interrupted => format!(
+                "{revision} was not waited for: ECS goes on with deployment {}; `quilt-mcp-deploy watch --env {env}` attaches to it, `quilt-mcp-deploy rollback --env {env}` undoes it",
+                self.outcome.deployment,
+                env = self.environment
+            ),
+            None if !self.outcome.started => format!(
+                "{revision} is what deployment {} runs already; nobody waited for a verdict",
+                self.outcome.deployment
+            ),
             None => format!(
                 "{revision} started as deployment {}; nobody waited for a verdict",
                 self.outcome.deployment

@@ -4,19 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// Fields that `DescribeTaskDefinition` answers and `RegisterTaskDefinition` does not take
-/// (Amazon ECS API Reference, `TaskDefinition` beside `RegisterTaskDefinition`).
-const OUTPUT_ONLY: [&str; 9] = [
-    "taskDefinitionArn",
-    "revision",
-    "status",
-    "requiresAttributes",
-    "compatibilities",
-    "registeredAt",
-    "registeredBy",
-    "deregisteredAt",
-    "deleteRequestedAt",
-];
+use super::normal::{OUTPUT_ONLY, normal};
 
 /// A task definition as ECS describes it, every field kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +44,14 @@ impl Document {
     /// The image of the container named `container`.
     pub fn image(&self, container: &str) -> Option<&str> {
         self.container(container)?.get("image")?.as_str()
+    }
+
+    /// The log driver of the container named `container`.
+    pub fn log_driver(&self, container: &str) -> Option<&str> {
+        self.container(container)?
+            .get("logConfiguration")?
+            .get("logDriver")?
+            .as_str()
     }
 
     /// A container's `awslogs` option, for example `awslogs-group`.
@@ -101,14 +97,12 @@ impl Document {
 
     /// Whether registering `self` would give a revision with the same content as `registered`.
     pub fn same_content(&self, registered: &Self) -> bool {
-        let content = |document: &Self| {
-            let mut fields = document.0.clone();
-            for name in OUTPUT_ONLY {
-                fields.shift_remove(name);
-            }
-            sorted(Value::Object(fields))
-        };
-        content(self) == content(registered)
+        self.normal() == registered.normal()
+    }
+
+    /// What it says, without what ECS adds to it by itself.
+    pub(super) fn normal(&self) -> Map<String, Value> {
+        normal(&self.0)
     }
 
     /// The body of a `RegisterTaskDefinition` request.
@@ -146,26 +140,6 @@ impl Document {
             .get(field)
             .and_then(Value::as_str)
             .unwrap_or_default()
-    }
-}
-
-/// ECS gives lists of named things in an order of its own.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Array(items) => {
-            let mut items: Vec<Value> = items.into_iter().map(sorted).collect();
-            if items.iter().all(|item| item.get("name").is_some()) {
-                items.sort_by_cached_key(|item| item["name"].to_string());
-            }
-            Value::Array(items)
-        }
-        Value::Object(fields) => Value::Object(
-            fields
-                .into_iter()
-                .map(|(key, value)| (key, sorted(value)))
-                .collect(),
-        ),
-        other => other,
     }
 }
 

@@ -7,15 +7,19 @@
 //! a field that neither we nor the SDK know yet survives the way from one
 //! revision to the next.
 
+pub mod diff;
 mod document;
+mod normal;
+mod provenance;
 mod register;
 mod tags;
 mod template;
 
 pub use document::{ComposeError, Document};
-pub use register::{Revision, find_or_register};
+pub use provenance::Provenance;
+pub use register::{Revision, Wanted, find_or_register};
 pub use tags::{ReleaseTags, key};
-pub use template::{Described, Template, describe, newest_template};
+pub use template::{Described, Template, describe, newest_template, revisions};
 
 use crate::aws::AwsError;
 
@@ -28,6 +32,9 @@ pub enum ReleaseError {
     /// The template and the image do not make a task definition.
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    /// RegisterTaskDefinition's answers were lost, and no such revision is to be seen.
+    #[error("{0}; no such revision is to be seen, but it may still appear")]
+    Unregistered(AwsError),
     /// ECS's answer could not be understood.
     #[error("{action} on {resource} gave an answer without {missing}")]
     Answer {

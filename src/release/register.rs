@@ -1,13 +1,24 @@
 //! Registering a release revision, once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use aws_smithy_types::body::SdkBody;
+use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::Serialize;
 
-use super::template::describe;
+use super::template::{Described, describe, newer_than};
 use super::{Document, ReleaseError, ReleaseTags, Template, key};
-use crate::aws::{AwsError, Clients};
+use crate::aws::{AwsError, AwsErrorKind, Clients};
+
+const ACTION: &str = "ecs:RegisterTaskDefinition";
+/// How often a revision is sent in all, before the answer is that ECS does not take it.
+const ATTEMPTS: usize = 5;
+/// The wait after the first attempt; it doubles from there, with jitter.
+const FIRST_WAIT: Duration = Duration::from_millis(400);
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// A release revision of the task definition.
 #[derive(Debug, Clone, Serialize)]
@@ -23,11 +34,106 @@ pub struct Revision {
     pub document: Document,
 }
 
-/// The release revision of `template` with `image` in `container`: the newest revision when
-/// it already is that, else a new one.
+/// A release revision as it should be, registered or not.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Its content.
+    pub document: Document,
+    /// The template revision's ARN.
+    pub template: String,
+    tags: BTreeMap<String, String>,
+    release: ReleaseTags,
+}
+
+impl Wanted {
+    /// `template` with `image` in `container`, and the tags that say so.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Compose`].
+    pub fn new(
+        template: &Template,
+        container: &str,
+        image: &str,
+        release: &ReleaseTags,
+        environment_tags: &BTreeMap<String, String>,
+    ) -> Result<Self, ReleaseError> {
+        let arn = template.described.document.arn().to_owned();
+        Ok(Self {
+            document: template.described.document.with_image(container, image)?,
+            tags: release.merged(&template.described.tags, environment_tags, &arn),
+            template: arn,
+            release: release.clone(),
+        })
+    }
+
+    /// Whether a registered revision is this one: the same content, from the same template, of
+    /// the same commit and image tag.
+    fn is(&self, registered: &Described) -> bool {
+        self.document.same_content(&registered.document)
+            && registered.tags.get(key::TEMPLATE) == Some(&self.template)
+            && self
+                .release
+                .recorded_by(&ReleaseTags::read(&registered.tags))
+    }
+
+    /// This revision, where it is registered: the newest of the family, or one that is newer
+    /// than what the service runs (a release that was begun and not finished).
+    ///
+    /// # Errors
+    /// [`ReleaseError`] when a revision cannot be described.
+    pub async fn find(
+        &self,
+        clients: &Clients,
+        template: &Template,
+    ) -> Result<Option<Described>, ReleaseError> {
+        if let Some(newest) = template
+            .newest_release
+            .as_ref()
+            .filter(|newest| self.is(newest))
+        {
+            return Ok(Some(newest.clone()));
+        }
+        let known = template
+            .newest_release
+            .as_ref()
+            .map(|newest| newest.document.arn());
+        let unknown = template
+            .unfinished
+            .iter()
+            .filter(|arn| Some(arn.as_str()) != known);
+        self.find_among(clients, unknown).await
+    }
+
+    async fn find_among(
+        &self,
+        clients: &Clients,
+        revisions: impl Iterator<Item = &String>,
+    ) -> Result<Option<Described>, ReleaseError> {
+        for arn in revisions {
+            let described = describe(clients, arn).await?;
+            if self.is(&described) {
+                return Ok(Some(described));
+            }
+        }
+        Ok(None)
+    }
+
+    fn revision(self, arn: String, registered: bool, document: Document) -> Revision {
+        Revision {
+            arn,
+            template: self.template,
+            registered,
+            document,
+        }
+    }
+}
+
+/// The release revision of `template` with `image` in `container`: the one that is registered
+/// already, else a new one. However often it is interrupted and begun again, and whatever
+/// becomes of ECS's answers, there is one.
 ///
 /// # Errors
-/// [`ReleaseError`]; nothing was registered then, as far as ECS said.
+/// [`ReleaseError`]; nothing was registered then, unless it is [`ReleaseError::Unregistered`].
 pub async fn find_or_register(
     clients: &Clients,
     template: &Template,
@@ -36,45 +142,77 @@ pub async fn find_or_register(
     release: &ReleaseTags,
     environment_tags: &BTreeMap<String, String>,
 ) -> Result<Revision, ReleaseError> {
-    let template_arn = template.described.document.arn().to_owned();
-    let wanted = template.described.document.with_image(container, image)?;
-    let tags = release.merged(&template.described.tags, environment_tags, &template_arn);
-    if let Some(existing) = &template.newest_release
-        && wanted.same_content(&existing.document)
-        && existing.tags.get(key::TEMPLATE) == Some(&template_arn)
-        && ReleaseTags::read(&existing.tags) == *release
-    {
-        return Ok(Revision {
-            arn: existing.document.arn().to_owned(),
-            template: template_arn,
-            registered: false,
-            document: existing.document.clone(),
-        });
+    let wanted = Wanted::new(template, container, image, release, environment_tags)?;
+    if let Some(existing) = wanted.find(clients, template).await? {
+        let arn = existing.document.arn().to_owned();
+        return Ok(wanted.revision(arn, false, existing.document));
     }
-    let arn = register(clients, &wanted, &tags).await?;
+    let arn = register_once(clients, &wanted, template.newest).await?;
     let document = describe(clients, &arn).await?.document;
-    Ok(Revision {
-        arn,
-        template: template_arn,
-        registered: true,
-        document,
-    })
+    Ok(wanted.revision(arn, true, document))
 }
 
-/// Sends the document as it is: the SDK's own types would drop what they do not know.
-async fn register(
+/// Registers `wanted`. `RegisterTaskDefinition` has no client token, so after an answer that
+/// leaves it open whether ECS heard the call, the revisions newer than `newest` show it.
+async fn register_once(
     clients: &Clients,
-    document: &Document,
-    tags: &BTreeMap<String, String>,
+    wanted: &Wanted,
+    newest: u64,
 ) -> Result<String, ReleaseError> {
-    const ACTION: &str = "ecs:RegisterTaskDefinition";
-    let family = document.family();
-    let body = document.registration(tags).to_string();
+    let mut waits = ExponentialBuilder::default()
+        .with_min_delay(FIRST_WAIT)
+        .with_max_delay(LONGEST_WAIT)
+        .with_max_times(ATTEMPTS - 1)
+        .with_jitter()
+        .build();
+    loop {
+        let error = match register(clients, wanted).await {
+            Err(ReleaseError::Aws(error)) if may_pass(&error) => error,
+            result => return result,
+        };
+        let wait = waits.next();
+        tokio::time::sleep(wait.unwrap_or(FIRST_WAIT)).await;
+        match look(clients, wanted, newest).await {
+            Ok(Some(arn)) => return Ok(arn),
+            Ok(None) if wait.is_some() => {
+                tracing::info!("{error}; sending it again");
+            }
+            Ok(None) if !error.is_ambiguous() => return Err(error.into()),
+            _ => return Err(ReleaseError::Unregistered(error)),
+        }
+    }
+}
+
+async fn look(
+    clients: &Clients,
+    wanted: &Wanted,
+    newest: u64,
+) -> Result<Option<String>, ReleaseError> {
+    let newer = newer_than(clients, wanted.document.family(), newest).await?;
+    let found = wanted.find_among(clients, newer.iter()).await?;
+    Ok(found.map(|found| found.document.arn().to_owned()))
+}
+
+/// Whether the same call may succeed later. ECS also refuses two registrations in one family at
+/// once, as a `ClientException` that only its message tells apart.
+fn may_pass(error: &AwsError) -> bool {
+    error.is_ambiguous()
+        || error.kind == AwsErrorKind::Throttled
+        || error.message.contains("Too many concurrent attempts")
+}
+
+/// Sends the document once, as it is: the SDK's own types would drop what they do not know.
+async fn register(clients: &Clients, wanted: &Wanted) -> Result<String, ReleaseError> {
+    let family = wanted.document.family();
+    let body = wanted.document.registration(&wanted.tags).to_string();
     let answer = clients
         .ecs
         .register_task_definition()
         .family(family)
         .customize()
+        .config_override(
+            aws_sdk_ecs::config::Builder::default().retry_config(RetryConfig::disabled()),
+        )
         .mutate_request(move |request| {
             request
                 .headers_mut()

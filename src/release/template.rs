@@ -40,7 +40,14 @@ pub struct Template {
     pub tagged: bool,
     /// The newest revision of the family, when it is one of ours made from this template.
     pub newest_release: Option<Described>,
+    /// Revisions newer than the running one, newest first: releases that were begun and not finished.
+    pub unfinished: Vec<String>,
+    /// The number of the newest revision of the family, of any kind.
+    pub newest: u64,
 }
+
+/// The most revisions that are looked at for an unfinished release.
+const MOST_UNFINISHED: usize = 20;
 
 impl Template {
     /// This template's ARN, when what runs was made from an older one.
@@ -61,42 +68,112 @@ impl Template {
 /// [`ReleaseError::Aws`], and [`ReleaseError::Answer`] when ECS's answer is not understood.
 pub async fn newest_template(clients: &Clients, running: &str) -> Result<Template, ReleaseError> {
     let family = family_of(running);
-    let mut pages = clients
-        .ecs
-        .list_task_definitions()
-        .family_prefix(family)
-        .status(TaskDefinitionStatus::Active)
-        .sort(SortOrder::Desc)
-        .into_paginator()
-        .send();
-    while let Some(page) = pages.next().await {
-        let page =
-            page.map_err(|error| AwsError::new("ecs:ListTaskDefinitions", family, &error))?;
-        for arn in newest_first(page.task_definition_arns(), family) {
-            let described = describe(clients, arn).await?;
+    let mut revisions = revisions(clients, family);
+    let mut first_page: Option<Vec<String>> = None;
+    while let Some(page) = revisions.next().await {
+        let page = page?;
+        let first = first_page.get_or_insert_with(|| page.clone());
+        let newest = first.first().map_or(0, |arn| number_of(arn));
+        let unfinished = newer(first, number_of(running));
+        let template = |described: Described, newest_release| Template {
+            tagged: described.is_template(),
+            described,
+            newest_release,
+            unfinished: unfinished.clone(),
+            newest,
+        };
+        for arn in page {
+            let described = describe(clients, &arn).await?;
             if described.is_template() {
-                return Ok(Template {
-                    described,
-                    tagged: true,
-                    newest_release: None,
-                });
+                return Ok(template(described, None));
             }
-            if let Some(template) = described.tags.get(key::TEMPLATE).cloned() {
-                let template = describe(clients, &template).await?;
-                let tagged = template.is_template();
-                return Ok(Template {
-                    described: template,
-                    tagged,
-                    newest_release: Some(described),
-                });
+            if let Some(made_from) = described.tags.get(key::TEMPLATE).cloned() {
+                let made_from = describe(clients, &made_from).await?;
+                return Ok(template(made_from, Some(described)));
             }
         }
     }
+    let first = first_page.unwrap_or_default();
     Ok(Template {
         described: describe(clients, running).await?,
         tagged: false,
         newest_release: None,
+        unfinished: Vec::new(),
+        newest: first.first().map_or(0, |arn| number_of(arn)),
     })
+}
+
+/// The newest revisions of `family` with a number above `number`, newest first.
+///
+/// # Errors
+/// [`ReleaseError::Aws`].
+pub(super) async fn newer_than(
+    clients: &Clients,
+    family: &str,
+    number: u64,
+) -> Result<Vec<String>, ReleaseError> {
+    let page = revisions(clients, family).next().await.transpose()?;
+    Ok(newer(&page.unwrap_or_default(), number))
+}
+
+fn newer(newest_first: &[String], number: u64) -> Vec<String> {
+    let newer = newest_first.iter().filter(|arn| number_of(arn) > number);
+    newer.take(MOST_UNFINISHED).cloned().collect()
+}
+
+/// The ARNs of the active revisions of the family that `revision` belongs to, newest first, by pages.
+pub fn revisions<'a>(clients: &'a Clients, revision: &str) -> Revisions<'a> {
+    Revisions {
+        clients,
+        family: family_of(revision).to_owned(),
+        next: Next::First,
+    }
+}
+
+/// Pages of a family's revisions.
+pub struct Revisions<'a> {
+    clients: &'a Clients,
+    family: String,
+    next: Next,
+}
+
+enum Next {
+    First,
+    Page(String),
+    None,
+}
+
+impl Revisions<'_> {
+    /// The next page, newest first.
+    pub async fn next(&mut self) -> Option<Result<Vec<String>, ReleaseError>> {
+        let token = match std::mem::replace(&mut self.next, Next::None) {
+            Next::First => None,
+            Next::Page(token) => Some(token),
+            Next::None => return None,
+        };
+        let page = self
+            .clients
+            .ecs
+            .list_task_definitions()
+            .family_prefix(&self.family)
+            .status(TaskDefinitionStatus::Active)
+            .sort(SortOrder::Desc)
+            .set_next_token(token)
+            .send()
+            .await;
+        Some(match page {
+            Ok(page) => {
+                if let Some(token) = page.next_token() {
+                    self.next = Next::Page(token.to_owned());
+                }
+                let own = newest_first(page.task_definition_arns(), &self.family);
+                Ok(own.into_iter().map(str::to_owned).collect())
+            }
+            Err(error) => {
+                Err(AwsError::new("ecs:ListTaskDefinitions", &self.family, &error).into())
+            }
+        })
+    }
 }
 
 /// The revisions of exactly this family, newest first. The filter of ECS is a prefix: `mcp`

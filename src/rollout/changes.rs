@@ -1,23 +1,60 @@
 //! What changed from one observation to the next, as events for people.
 
 use super::Plan;
-use super::decide::why_stopped;
-use super::observation::{Observation, Target, Task};
+use super::observation::{History, Observation, Service, ServiceDeployment, Sight, Target, Task};
 use super::preflight::Snapshot;
 use crate::report::Event;
 
 /// The changes of our deployment since `previous`, and the events that ECS wrote since.
-pub fn changes(
-    previous: Option<&Observation>,
+pub(super) fn changes(
+    history: &History,
+    now: &Observation,
+    plan: &Plan,
+    before: &Snapshot,
+) -> Vec<Event> {
+    let previous = history.last();
+    let mut events = service_changes(history, now, plan, before);
+    events.extend(service_deployment_change(history, now));
+    for task in own_tasks(now, plan) {
+        let earlier = previous
+            .and_then(|previous| own_tasks(previous, plan).find(|known| known.id == task.id));
+        if earlier.is_none_or(|earlier| earlier.last_status != task.last_status) {
+            events.push(Event::Task {
+                id: task.id.clone(),
+                status: task.last_status.clone(),
+                reason: task.is_stopped().then(|| task.why_stopped()),
+            });
+        }
+        let earlier = previous.and_then(|previous| target_of(previous, task));
+        if let Some(target) = target_of(now, task)
+            && earlier.is_none_or(|earlier| earlier.state != target.state)
+        {
+            events.push(Event::Target {
+                address: format!("{}:{}", target.ip, target.port),
+                state: target.state.to_string(),
+                reason: target.reason.clone(),
+            });
+        }
+    }
+    for failure in &now.failures {
+        events.push(Event::Warning {
+            message: format!("{failure}; looking again"),
+        });
+    }
+    events
+}
+
+fn service_changes(
+    history: &History,
     now: &Observation,
     plan: &Plan,
     before: &Snapshot,
 ) -> Vec<Event> {
     let mut events = Vec::new();
     if let Some(service) = &now.service {
+        let previous = history.services().next_back();
         let seen: Vec<&str> = previous
-            .and_then(|previous| previous.service.as_ref())
-            .map_or(&before.service, |service| service)
+            .unwrap_or(&before.service)
             .events
             .iter()
             .map(|event| event.id.as_str())
@@ -32,50 +69,62 @@ pub fn changes(
                 message: event.message.clone(),
             });
         }
-        let deployment = deployment_event(now, plan);
-        if deployment.is_some()
-            && deployment != previous.and_then(|previous| deployment_event(previous, plan))
-        {
+        let deployment = deployment_event(service, plan);
+        if deployment != previous.and_then(|previous| deployment_event(previous, plan)) {
             events.extend(deployment);
         }
-    }
-    for task in own_tasks(now, plan) {
-        let earlier = previous
-            .and_then(|previous| own_tasks(previous, plan).find(|known| known.id == task.id));
-        if earlier.is_none_or(|earlier| earlier.last_status != task.last_status) {
-            events.push(Event::Task {
-                id: task.id.clone(),
-                status: task.last_status.clone(),
-                reason: task.is_stopped().then(|| why_stopped(task)),
-            });
+        let other = other_primary(service, plan);
+        if other != previous.and_then(|previous| other_primary(previous, plan)) {
+            events.extend(other);
         }
-        let earlier = previous.and_then(|previous| target_of(previous, task));
-        if let Some(target) = target_of(now, task)
-            && earlier.is_none_or(|earlier| earlier.state != target.state)
-        {
-            events.push(Event::Target {
-                address: format!("{}:{}", target.ip, target.port),
-                state: target.state.clone(),
-                reason: target.reason.clone(),
-            });
-        }
-    }
-    for failure in &now.failures {
-        events.push(Event::Warning {
-            message: format!("{failure}; looking again"),
-        });
     }
     events
 }
 
-fn deployment_event(seen: &Observation, plan: &Plan) -> Option<Event> {
-    let deployment = seen.service.as_ref()?.deployment(&plan.deployment)?;
+/// The service deployment's first sight and its changes; that it cannot be seen is told once.
+fn service_deployment_change(history: &History, now: &Observation) -> Option<Event> {
+    let was_unavailable = history
+        .last()
+        .is_some_and(|previous| previous.service_deployment == Sight::Unavailable);
+    match &now.service_deployment {
+        Sight::Seen(seen) => {
+            let event = |seen: &ServiceDeployment| Event::ServiceDeployment {
+                status: seen.status.to_string(),
+                lifecycle_stage: seen.lifecycle_stage.as_ref().map(ToString::to_string),
+                reason: Some(seen.reason.clone()).filter(|reason| !reason.is_empty()),
+                failures: seen.breaker.map(|breaker| breaker.failures),
+                threshold: seen.breaker.map(|breaker| breaker.threshold),
+            };
+            let previous = history.service_deployments().next_back().map(event);
+            Some(event(seen)).filter(|now| Some(now) != previous.as_ref())
+        }
+        Sight::Unavailable if !was_unavailable => Some(Event::Warning {
+            message:
+                "this caller cannot see ECS's service deployments (ecs:ListServiceDeployments, \
+                      ecs:DescribeServiceDeployments, ecs:DescribeServiceRevisions): a rollback is \
+                      recognised by the service's deployments only"
+                    .into(),
+        }),
+        Sight::Unavailable | Sight::Missed => None,
+    }
+}
+
+fn deployment_event(service: &Service, plan: &Plan) -> Option<Event> {
+    let deployment = service.deployment(&plan.deployment)?;
     Some(Event::Deployment {
         running: deployment.running,
         pending: deployment.pending,
         desired: deployment.desired,
         failed: deployment.failed,
         rollout: deployment.rollout.as_str().to_owned(),
+    })
+}
+
+fn other_primary(service: &Service, plan: &Plan) -> Option<Event> {
+    let primary = service.primary()?;
+    (primary.id != plan.deployment).then(|| Event::OtherDeployment {
+        id: primary.id.clone(),
+        revision: primary.task_definition.clone(),
     })
 }
 

@@ -2,8 +2,10 @@
 //!
 //! [`observe`] fetches what AWS says into an [`Observation`]; [`decide`] turns a
 //! history of observations into a [`Decision`] and knows no client, no clock and
-//! no terminal; the [`engine`] fetches, waits, acts and emits events.
+//! no terminal; the [`engine`] fetches, waits, acts and emits events; [`release`],
+//! [`rollback`] and [`attach`] are the stories told with it.
 
+pub mod attach;
 mod changes;
 pub mod decide;
 pub mod diagnosis;
@@ -12,8 +14,11 @@ mod logs;
 pub mod observation;
 pub mod observe;
 pub mod preflight;
+pub mod release;
+pub mod rollback;
 
 pub use decide::{Decision, Evidence, Plan, Verdict, decide};
 pub use diagnosis::Diagnosis;
-pub use engine::{OnFailure, Options, Outcome, ReleaseImage, Rollout, RolloutError};
+pub use engine::{Engine, RolloutError};
 pub use observation::{History, Observation};
+pub use release::{OnFailure, OnInterrupt, Options, Outcome, ReleaseImage, release};

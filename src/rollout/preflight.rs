@@ -15,10 +15,21 @@ pub struct Snapshot {
     pub service: Service,
     /// The revision that the service names.
     pub task_definition: String,
-    /// The target groups and the container port that each sends to.
-    pub target_groups: Vec<(String, i32)>,
+    /// The target groups that the service registers its tasks in.
+    pub target_groups: Vec<TargetGroupUse>,
     /// Whether ECS rolls a failed deployment back by itself.
     pub rolls_back: bool,
+}
+
+/// A target group that a service registers its tasks in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetGroupUse {
+    /// Its ARN.
+    pub arn: String,
+    /// The ARN of the group that takes turns with it, where traffic is shifted between two.
+    pub alternate: Option<String>,
+    /// The container's port that it sends to.
+    pub container_port: i32,
 }
 
 /// Why a rollout cannot begin; nothing was changed.
@@ -109,18 +120,26 @@ impl Snapshot {
                 controller: controller.as_str().to_owned(),
             });
         }
-        let rolls_back = service
-            .deployment_configuration()
+        let configuration = service.deployment_configuration();
+        let breaker = configuration
             .and_then(|configuration| configuration.deployment_circuit_breaker())
             .is_some_and(|breaker| breaker.enable() && breaker.rollback());
+        let alarms = configuration
+            .and_then(|configuration| configuration.alarms())
+            .is_some_and(|alarms| alarms.enable() && alarms.rollback());
+        let rolls_back = breaker || alarms;
         let target_groups = service
             .load_balancers()
             .iter()
             .filter_map(|balancer| {
-                Some((
-                    balancer.target_group_arn()?.to_owned(),
-                    balancer.container_port().unwrap_or_default(),
-                ))
+                Some(TargetGroupUse {
+                    arn: balancer.target_group_arn()?.to_owned(),
+                    alternate: balancer
+                        .advanced_configuration()
+                        .and_then(|advanced| advanced.alternate_target_group_arn())
+                        .map(str::to_owned),
+                    container_port: balancer.container_port().unwrap_or_default(),
+                })
             })
             .collect();
         Ok(Self {

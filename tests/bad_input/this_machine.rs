@@ -102,9 +102,9 @@ fn a_state_folder_that_cannot_be() {
     let says = [
         "a-file/state/local",
         "Not a directory",
-        "choose another state folder",
+        "QUILT_MCP_STATE_DIR",
     ];
-    cli.refuses(&["local", "up", "--port", "0"], 4, &says);
+    cli.refuses(&["local", "up", "--port", "0"], 1, &says);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn files_that_may_not_grow() {
     assert_eq!(run.stdout, "");
     let run = cli.run_under(LIMITED, &["local", "up", "--port", "0"]);
     run.assert_refusal(
-        4,
+        1,
         &[
             "cannot write",
             "state/local",

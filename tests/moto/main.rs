@@ -6,8 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod look;
 mod publish;
 mod refusals;
+mod register;
 mod rollout;
 mod update_service;
 mod world;

@@ -41,12 +41,17 @@ async fn registers_one_revision_that_differs_in_the_image_alone() {
         }
     }
     assert_eq!(of_release, of_template);
+    let at = tags["quilt-mcp:released-at"].clone();
+    assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
     let expected = [
         ("CostCentre", "4711"),
         ("Environment", "staging"),
         ("ManagedBy", "quilt-mcp-deploy"),
+        ("quilt-mcp:caller", "arn:aws:sts::123456789012:user/moto"),
         ("quilt-mcp:image-tag", TAG),
+        ("quilt-mcp:released-at", &at),
         ("quilt-mcp:template", template),
+        ("quilt-mcp:tool-version", env!("CARGO_PKG_VERSION")),
     ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(tags, BTreeMap::from(expected));
@@ -208,7 +213,6 @@ async fn without_evidence_there_is_no_success() {
     let Some((world, digest)) = World::ready().await else {
         return;
     };
-    world.name_deployments_as_ecs_does();
     let run = world.rollout(&digest, &["--timeout", "1"]);
     assert_eq!(run.code, 10, "{run:?}");
     let result = run.json();

@@ -34,6 +34,7 @@ impl World {
             cli,
         };
         world.configure(ACCOUNT);
+        world.name_deployments_as_ecs_does();
         Some(world)
     }
 
@@ -152,16 +153,21 @@ tags = {{ Environment = "staging" }}
     }
 
     /// ECS puts a new PRIMARY where the revision changes; moto leaves the old one there.
-    pub fn name_deployments_as_ecs_does(&self) {
+    fn name_deployments_as_ecs_does(&self) {
         for (operation, services) in [
             ("UpdateService", "/service"),
             ("DescribeServices", "/services/0"),
         ] {
             let rename = Fault::rewrite(move |answer| {
-                let Some(service) = answer.pointer_mut(services) else {
+                let Some(service) = answer
+                    .pointer_mut(services)
+                    .filter(|service| service.pointer("/deployments/0").is_some())
+                else {
                     return;
                 };
-                let revision = text(&service["taskDefinition"]);
+                let Some(revision) = service["taskDefinition"].as_str().map(str::to_owned) else {
+                    return;
+                };
                 let number = revision.rsplit(':').next().unwrap().to_owned();
                 service["deployments"][0]["taskDefinition"] = json!(revision);
                 service["deployments"][0]["id"] = json!(format!("ecs-svc/{number}"));

@@ -96,7 +96,7 @@ impl AwsEndpoint {
         format!("http://{}", self.address)
     }
 
-    /// The next `times` calls of `operation` meet `fault`.
+    /// The next `times` calls of `operation` meet `fault`, before any older trap.
     pub fn trap(&self, operation: &'static str, times: usize, fault: Fault) {
         self.record().traps.push(Trap {
             operation,
@@ -144,6 +144,7 @@ impl AwsEndpoint {
         let sprung = record
             .traps
             .iter_mut()
+            .rev()
             .find(|trap| trap.times > 0 && trap.operation == call.operation);
         let fault = sprung.map(|trap| {
             trap.times -= 1;

@@ -24,6 +24,7 @@ pub(super) fn routes(world: Arc<World>) -> Router<Arc<World>> {
             get(list_faults).put(set_fault).delete(clear_faults),
         )
         .route("/faults/{name}", delete(clear_fault))
+        .route("/calls", get(calls).delete(forget_calls))
         .layer(middleware::from_fn(only_local_programs))
         .with_state(world)
 }
@@ -93,8 +94,13 @@ async fn set_fault(State(world): State<Arc<World>>, body: String) -> Response {
     match serde_json::from_str::<Fault>(&body) {
         Ok(fault) => {
             tracing::info!(?fault, "switched on");
-            world.faults.set(fault);
-            Json(world.faults.list()).into_response()
+            match world.faults.set(fault) {
+                Ok(()) => {
+                    world.changed.notify_one();
+                    Json(world.faults.list()).into_response()
+                }
+                Err(invalid) => refusal(StatusCode::BAD_REQUEST, &invalid.to_string()),
+            }
         }
         Err(error) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
     }
@@ -114,4 +120,13 @@ async fn clear_fault(State(world): State<Arc<World>>, Path(name): Path<String>) 
             &format!("the fault {name} is not on"),
         )
     }
+}
+
+async fn calls(State(world): State<Arc<World>>) -> Response {
+    Json(world.calls.show()).into_response()
+}
+
+async fn forget_calls(State(world): State<Arc<World>>) -> StatusCode {
+    world.calls.reset();
+    StatusCode::NO_CONTENT
 }

@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 
 use super::error::{Answer, ApiError};
 use super::input::Input;
-use super::{ecr, ecs, elbv2, logs, query, sts, xml};
+use super::{ecr, ecs, elbv2, logs, query, refusal, sts, xml};
 use crate::aws::time::http_date;
-use crate::faults::Refusal;
+use crate::calls::Outcome;
+use crate::faults::CutOff;
+use crate::listener;
 use crate::world::World;
 
 const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
@@ -22,7 +24,7 @@ const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid"
 const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Service {
+pub(super) enum Service {
     Ecs,
     Ecr,
     Logs,
@@ -31,7 +33,7 @@ enum Service {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Protocol {
+pub(super) enum Protocol {
     Json,
     Query,
 }
@@ -55,7 +57,7 @@ impl Service {
     }
 
     /// The name in faults and logs: the prefix of its IAM actions.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ecs => "ecs",
             Self::Ecr => "ecr",
@@ -85,11 +87,11 @@ impl Service {
 }
 
 /// One call of an operation.
-struct Call {
-    service: Service,
-    protocol: Protocol,
-    operation: String,
-    input: Result<Input, ApiError>,
+pub(super) struct Call {
+    pub service: Service,
+    pub protocol: Protocol,
+    pub operation: String,
+    pub input: Result<Input, ApiError>,
 }
 
 pub(super) async fn answer(
@@ -107,7 +109,9 @@ pub(super) async fn answer(
             json_response(Err(error))
         }
         Some(call) => {
-            let result = carry_out(&world, &headers, &call).await;
+            let Some(result) = carry_out(&world, &headers, &call).await else {
+                return listener::CutOff.into_response();
+            };
             match call.protocol {
                 Protocol::Json => json_response(result),
                 Protocol::Query => query_response(&call, result, &id),
@@ -149,33 +153,44 @@ fn identify(headers: &HeaderMap, body: &Bytes) -> Option<Call> {
     })
 }
 
-async fn carry_out(world: &World, headers: &HeaderMap, call: &Call) -> Answer {
+/// Carries a call out, as far as the faults let it; `None` when the connection shall end instead.
+async fn carry_out(world: &World, headers: &HeaderMap, call: &Call) -> Option<Answer> {
     let name = format!("{}:{}", call.service.name(), call.operation);
-    let result = attempt(world, headers, call, &name).await;
+    let fate = world.faults.fate(&name);
+    let note = |outcome| {
+        world
+            .calls
+            .note(call.service.name(), &call.operation, outcome);
+    };
+    tokio::time::sleep(fate.delay).await;
+    if fate.cut_off == Some(CutOff::Before) {
+        note(Outcome::Faulted("cut-off".to_owned()));
+        return None;
+    }
+    let result = match fate.refusal {
+        _ if !headers.contains_key(header::AUTHORIZATION) => {
+            Err(refusal::missing_token(call.protocol))
+        }
+        Some(kind) => Err(refusal::by_fault(kind, call)),
+        None => attempt(world, call, &name),
+    };
     match &result {
         Ok(_) => tracing::debug!(operation = name, "answered"),
         Err(error) => {
-            tracing::info!(
-                operation = name,
-                code = error.code,
-                message = error.message,
-                "refused"
-            );
+            let (code, message) = (error.code, &error.message);
+            tracing::info!(operation = name, code, message, "refused");
         }
     }
-    result
+    note(match &result {
+        _ if fate.cut_off.is_some() => Outcome::Faulted("cut-off".to_owned()),
+        Ok(_) => Outcome::Answered,
+        Err(error) if fate.refusal.is_some() => Outcome::Faulted(error.code.to_owned()),
+        Err(error) => Outcome::Refused(error.code.to_owned()),
+    });
+    fate.cut_off.is_none().then_some(result)
 }
 
-async fn attempt(world: &World, headers: &HeaderMap, call: &Call, name: &str) -> Answer {
-    tokio::time::sleep(world.faults.latency(name)).await;
-    if !headers.contains_key(header::AUTHORIZATION) {
-        return Err(missing_token(call.protocol));
-    }
-    match world.faults.refusal(name) {
-        Some(Refusal::ExpiredCredentials) => return Err(expired_token(call.protocol)),
-        Some(Refusal::Throttled) => return Err(throttled(call.protocol)),
-        None => {}
-    }
+fn attempt(world: &World, call: &Call, name: &str) -> Answer {
     let input = call.input.as_ref().map_err(Clone::clone)?;
     call.service
         .call(world, &call.operation, input)
@@ -184,59 +199,8 @@ async fn attempt(world: &World, headers: &HeaderMap, call: &Call, name: &str) ->
                 operation = name,
                 "the local environment does not rehearse it"
             );
-            Err(unknown_operation(call))
+            Err(refusal::unknown_operation(call))
         })
-}
-
-fn missing_token(protocol: Protocol) -> ApiError {
-    match protocol {
-        Protocol::Json => ApiError::new(
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        ),
-        Protocol::Query => ApiError::new(
-            "MissingAuthenticationToken",
-            "Request is missing Authentication Token",
-        )
-        .with_status(StatusCode::FORBIDDEN),
-    }
-}
-
-fn expired_token(protocol: Protocol) -> ApiError {
-    let message = "The security token included in the request is expired";
-    match protocol {
-        Protocol::Json => ApiError::new("ExpiredTokenException", message),
-        Protocol::Query => {
-            ApiError::new("ExpiredToken", message).with_status(StatusCode::FORBIDDEN)
-        }
-    }
-}
-
-fn throttled(protocol: Protocol) -> ApiError {
-    match protocol {
-        Protocol::Json => ApiError::new("ThrottlingException", "Rate exceeded"),
-        Protocol::Query => ApiError::new("Throttling", "Rate exceeded"),
-    }
-}
-
-fn unknown_operation(call: &Call) -> ApiError {
-    match call.protocol {
-        Protocol::Json => ApiError::new(
-            "UnknownOperationException",
-            format!(
-                "The local environment does not rehearse {}:{}.",
-                call.service.name(),
-                call.operation
-            ),
-        ),
-        Protocol::Query => ApiError::new(
-            "InvalidAction",
-            format!(
-                "Could not find operation {}: the local environment does not rehearse it.",
-                call.operation
-            ),
-        ),
-    }
 }
 
 fn json_response(result: Answer) -> Response {
@@ -266,7 +230,8 @@ fn query_response(call: &Call, result: Answer, id: &str) -> Response {
         }
         Err(error) => {
             let detail = json!({
-                "Type": "Sender", "Code": error.code, "Message": error.message,
+                "Type": if error.status.is_server_error() { "Receiver" } else { "Sender" },
+                "Code": error.code, "Message": error.message,
             });
             let text = format!(
                 "<ErrorResponse xmlns=\"{namespace}\">{}{}</ErrorResponse>",

@@ -13,6 +13,7 @@ mod input;
 mod logs;
 mod page;
 mod query;
+mod refusal;
 mod sts;
 mod xml;
 
@@ -23,6 +24,7 @@ use axum::Router;
 use axum::routing::post;
 use tokio::net::TcpListener;
 
+use crate::listener;
 use crate::world::World;
 
 /// Serves until the environment's shutdown.
@@ -32,7 +34,5 @@ pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) -> io::Resul
         .route("/", post(dispatch::answer))
         .nest("/_local", control::routes(Arc::clone(&world)))
         .with_state(world);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    listener::serve(listener, app, shutdown).await
 }

@@ -8,7 +8,7 @@ use crate::aws::names;
 pub(super) fn call(operation: &str) -> Option<Answer> {
     (operation == "GetCallerIdentity").then(|| {
         Ok(json!({
-            "Arn": format!("arn:aws:iam::{}:user/local", names::ACCOUNT),
+            "Arn": names::caller(),
             "UserId": "AIDALOCALENVIRONMENT0",
             "Account": names::ACCOUNT,
         }))

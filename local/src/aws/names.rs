@@ -25,6 +25,11 @@ pub(crate) fn role(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
 
+/// The user that every caller of the local environment is.
+pub(crate) fn caller() -> String {
+    format!("arn:aws:iam::{ACCOUNT}:user/local")
+}
+
 pub(crate) fn cluster() -> String {
     arn("ecs", &format!("cluster/{CLUSTER}"))
 }

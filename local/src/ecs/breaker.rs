@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::rolling;
+use super::deployments;
 use crate::aws::Moment;
 use crate::state::ecs::{
-    CircuitBreaker, Deployment, DeploymentStatus, RolloutState, Service, ThresholdKind,
+    CircuitBreaker, DeploymentStatus, Ending, RolloutState, Service, ThresholdKind,
 };
 
 /// The bounds of a threshold that is a share of the desired count.
@@ -56,7 +56,7 @@ pub(super) fn setback(service: &mut Service, deployment: &str, now: Moment) {
         );
     }
     if trips {
-        trip(service, breaker.rollback, now);
+        deployments::fail(service, Ending::CircuitBreaker, breaker.rollback, now);
     }
 }
 
@@ -76,41 +76,6 @@ pub(super) fn relief(service: &mut Service, deployment: &str) {
     }
 }
 
-fn trip(service: &mut Service, rollback: bool, now: Moment) {
-    let Some(failed) = service.primary_mut() else {
-        return;
-    };
-    failed.rollout = RolloutState::Failed;
-    failed.reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
-    failed.tripped = true;
-    failed.updated_at = now;
-    failed.finished_at = Some(now);
-    let failed_id = failed.id.clone();
-    let is_rollback = failed.rollback_of.is_some();
-    service.event(
-        now,
-        &format!("(deployment {failed_id}) deployment failed: tasks failed to start."),
-    );
-    if !rollback || is_rollback {
-        return;
-    }
-    let Some(good) = service.last_completed.clone() else {
-        return;
-    };
-    service.event(
-        now,
-        &format!("rolling back to deployment {}.", good.deployment),
-    );
-    let mut deployment = Deployment::new(good.task_definition, now);
-    deployment.reason = format!(
-        "ECS deployment circuit breaker: rolling back to deploymentId {}.",
-        good.deployment
-    );
-    deployment.rollback_of = Some(failed_id);
-    deployment.service_revision = good.service_revision;
-    rolling::begin(service, deployment);
-}
-
 fn pause(setbacks: u32) -> Duration {
     match setbacks.checked_sub(PATIENCE + 1) {
         None => Duration::ZERO,
@@ -123,7 +88,7 @@ fn pause(setbacks: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::ecs::Threshold;
+    use crate::state::ecs::deployment::Threshold;
 
     #[test]
     fn thresholds() {

@@ -5,9 +5,12 @@
 //! [`outcome`].
 
 pub(crate) mod breaker;
+mod container_health;
+pub(crate) mod deployments;
 mod life;
 mod notices;
 pub(crate) mod outcome;
+mod placement;
 pub(crate) mod rolling;
 mod targets;
 
@@ -30,6 +33,12 @@ pub(crate) enum Effect {
     Launch { task: String },
     /// End the task's container: SIGTERM, and SIGKILL when `timeout` has passed.
     Stop { task: String, timeout: Duration },
+    /// Run the container's health check within it.
+    CheckContainer {
+        task: String,
+        command: Vec<String>,
+        timeout: Duration,
+    },
     /// Ask a target for its health.
     Check {
         target_group: String,
@@ -46,6 +55,7 @@ pub(crate) fn step(state: &mut State, now: Moment) -> Vec<Effect> {
     targets::advance(&mut state.load_balancing, now, &mut effects);
     for index in 0..state.tasks.len() {
         life::advance(state, index, now, &mut effects, &mut notices);
+        container_health::advance(&mut state.tasks[index], now, &mut effects);
     }
     for index in 0..state.services.len() {
         rolling::reconcile(state, index, now, &mut notices);

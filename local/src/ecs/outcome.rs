@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use super::{breaker, life, targets};
+use super::{breaker, container_health, life, targets};
 use crate::aws::Moment;
 use crate::state::State;
 use crate::state::ecs::{Process, Stop, StopCode, TaskStatus};
@@ -24,6 +24,7 @@ pub(crate) fn started(state: &mut State, id: &str, started: Started, now: Moment
     let Some(index) = index_of(state, id) else {
         return;
     };
+    resolve_image(state, index, &started.image_digest);
     let task = &mut state.tasks[index];
     task.container.image_digest = Some(started.image_digest);
     task.container.runtime_id = Some(started.runtime_id);
@@ -32,6 +33,31 @@ pub(crate) fn started(state: &mut State, id: &str, started: Started, now: Moment
     task.pull_stopped_at = Some(started.pull_stopped_at);
     if task.status == TaskStatus::Pending && task.stop.is_none() {
         life::activate(state, index, now);
+    }
+}
+
+/// The first task of a service revision says which image the revision means.
+fn resolve_image(state: &mut State, index: usize, digest: &str) {
+    let task = &state.tasks[index];
+    let started_by = task.started_by.clone();
+    let Some(service) = state
+        .services
+        .iter_mut()
+        .find(|service| service.name == task.service)
+    else {
+        return;
+    };
+    let revision = service
+        .deployment(&started_by)
+        .map(|deployment| deployment.service_revision.clone());
+    let revision = service
+        .revisions
+        .iter_mut()
+        .find(|candidate| revision.as_ref() == Some(&candidate.id));
+    if let Some(revision) = revision {
+        revision
+            .image_digest
+            .get_or_insert_with(|| digest.to_owned());
     }
 }
 
@@ -69,7 +95,14 @@ pub(crate) fn exited(
     finish(state, index, cause, now);
 }
 
-/// A health check has ended: with a status code, or without an answer.
+/// A container's health check has ended.
+pub(crate) fn container_checked(state: &mut State, id: &str, passed: bool, now: Moment) {
+    if let Some(task) = state.task_mut(id) {
+        container_health::checked(task, passed, now);
+    }
+}
+
+/// A target's health check has ended: with a status code, or without an answer.
 pub(crate) fn checked(
     state: &mut State,
     target_group: &str,

@@ -1,42 +1,15 @@
 //! Rolling updates: which tasks a service starts and stops, and when a deployment is complete.
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html>
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use rand::Rng;
-use serde_json::Value;
-
-use super::breaker;
 use super::life::request_stop;
 use super::notices::Notices;
-use crate::aws::{Moment, names};
+use super::{breaker, deployments, placement};
+use crate::aws::Moment;
 use crate::state::State;
-use crate::state::ecs::{
-    Completed, Container, Deployment, DeploymentStatus, Interface, RolloutState, Service, StopCode,
-    Task, TaskStatus,
-};
+use crate::state::ecs::{Deployment, HealthStatus, RolloutState, StopCode, Task, TaskStatus};
 use crate::state::elb::{Failure, Health, Target};
-
-/// What Fargate gives a container that does not say: `stopTimeout`'s default, and its most.
-const STOP_TIMEOUT_SECONDS: u64 = 30;
-const LONGEST_STOP_TIMEOUT_SECONDS: u64 = 120;
-/// How many past deployments are kept for the history.
-const HISTORY: usize = 50;
-
-/// Makes `deployment` the PRIMARY one; the former keeps its tasks until they are replaced.
-pub(crate) fn begin(service: &mut Service, mut deployment: Deployment) {
-    let completed = service.last_completed.as_ref();
-    deployment.source_revision = completed
-        .map(|completed| completed.service_revision.clone())
-        .or_else(|| Some(service.primary()?.service_revision.clone()));
-    if let Some(former) = service.primary_mut() {
-        former.status = DeploymentStatus::Active;
-    }
-    service.deployments.insert(0, deployment);
-    service.deployments.truncate(HISTORY);
-    service.steady = false;
-}
 
 /// How a task looks to its service.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +24,7 @@ pub(super) fn reconcile(state: &mut State, index: usize, now: Moment, notices: &
     if !state.services[index].active {
         return;
     }
+    deployments::advance(state, index, now);
     judge_health(state, index, now);
     let Some(primary) = state.services[index].primary().cloned() else {
         return;
@@ -77,25 +51,40 @@ fn judge_health(state: &mut State, index: usize, now: Moment) {
         let graceful = task
             .started_at
             .is_none_or(|started| now.since(started) < grace);
-        let Some((group, port, reason)) = unhealthy_target(state, index, task) else {
-            continue;
-        };
         if graceful {
             continue;
         }
-        let id = task.id.clone();
+        let Some((stopped, event)) = complaint(state, index, task) else {
+            continue;
+        };
         request_stop(
             &mut state.tasks[task_index],
             StopCode::ServiceSchedulerInitiated,
-            format!("Task failed ELB health checks in (target-group {group})"),
+            stopped,
         );
         let service = &mut state.services[index];
-        service.event(
-            now,
-            &format!("(task {id}) (port {port}) is unhealthy in (target-group {group}) due to (reason {reason})."),
-        );
+        service.event(now, &event);
         breaker::setback(service, &deployment, now);
     }
+}
+
+/// Why the task cannot stay: its `stoppedReason`, and the service's event.
+fn complaint(state: &State, index: usize, task: &Task) -> Option<(String, String)> {
+    let id = &task.id;
+    if let Some((group, port, reason)) = unhealthy_target(state, index, task) {
+        return Some((
+            format!("Task failed ELB health checks in (target-group {group})"),
+            format!(
+                "(task {id}) (port {port}) is unhealthy in (target-group {group}) due to (reason {reason})."
+            ),
+        ));
+    }
+    (task.health_status() == HealthStatus::Unhealthy).then(|| {
+        (
+            "Task failed container health checks".to_owned(),
+            format!("(task {id}) failed container health checks."),
+        )
+    })
 }
 
 fn start_missing(
@@ -105,7 +94,8 @@ fn start_missing(
     now: Moment,
     notices: &mut Notices,
 ) {
-    if primary.rollout == RolloutState::Failed || now < primary.next_start_at {
+    let idle = primary.rollout == RolloutState::Failed || primary.started_at.is_none();
+    if idle || now < primary.next_start_at {
         return;
     }
     let desired = state.services[index].desired as usize;
@@ -114,7 +104,7 @@ fn start_missing(
     let of_primary = members.iter().filter(|member| member.is_primary).count();
     let room = upper.saturating_sub(members.len());
     for _ in 0..desired.saturating_sub(of_primary).min(room) {
-        let Some(task) = new_task(state, index, primary, now) else {
+        let Some(task) = placement::new_task(state, index, primary, now) else {
             return;
         };
         notices.started(&task.service, &task.id);
@@ -134,7 +124,7 @@ fn stop_surplus(state: &mut State, index: usize, primary: &Deployment) {
         .count()
         .saturating_sub(desired);
     // A failed deployment replaces nothing any more: what still serves, goes on serving.
-    let replaces = primary.rollout != RolloutState::Failed;
+    let replaces = primary.rollout != RolloutState::Failed && primary.started_at.is_some();
     for member in members {
         let expendable = if member.is_primary {
             surplus > 0
@@ -169,10 +159,11 @@ pub(super) fn conclude(state: &mut State, index: usize, now: Moment) {
     });
     let settled =
         others_gone && members.len() == desired && members.iter().all(|member| member.healthy);
-    if settled && primary.rollout == RolloutState::InProgress {
-        complete(&mut state.services[index], now);
+    let goes_on = primary.rollout == RolloutState::InProgress && primary.ending.is_none();
+    if settled && goes_on && primary.started_at.is_some() {
+        deployments::complete(&mut state.services[index], now);
     }
-    retire(state, index);
+    deployments::retire(state, index);
     let service = &mut state.services[index];
     let steady = settled
         && service
@@ -182,51 +173,6 @@ pub(super) fn conclude(state: &mut State, index: usize, now: Moment) {
         service.event(now, "has reached a steady state.");
     }
     service.steady = steady;
-}
-
-fn complete(service: &mut Service, now: Moment) {
-    let serves = service.desired > 0;
-    let Some(primary) = service.primary_mut() else {
-        return;
-    };
-    primary.rollout = RolloutState::Completed;
-    primary.reason = format!("ECS deployment {} completed.", primary.id);
-    primary.updated_at = now;
-    primary.finished_at = Some(now);
-    let completed = Completed {
-        deployment: primary.id.clone(),
-        task_definition: primary.task_definition.clone(),
-        service_revision: primary.service_revision.clone(),
-    };
-    let message = format!("(deployment {}) deployment completed.", primary.id);
-    service.event(now, &message);
-    // A deployment of no task has shown nothing: a rollback does not return to it.
-    if serves {
-        service.last_completed = Some(completed);
-    }
-}
-
-/// A replaced deployment leaves the service with its last task; a failed one is shown until the
-/// deployment after it is complete.
-fn retire(state: &mut State, index: usize) {
-    let completed = state.services[index]
-        .primary()
-        .is_some_and(|primary| primary.rollout == RolloutState::Completed);
-    let name = state.services[index].name.clone();
-    for position in 0..state.services[index].deployments.len() {
-        let deployment = &state.services[index].deployments[position];
-        if deployment.status != DeploymentStatus::Active {
-            continue;
-        }
-        let has_tasks = state.tasks.iter().any(|task| {
-            task.service == name
-                && task.started_by == deployment.id
-                && task.status <= TaskStatus::Deactivating
-        });
-        if !has_tasks && (completed || deployment.rollout != RolloutState::Failed) {
-            state.services[index].deployments[position].status = DeploymentStatus::Inactive;
-        }
-    }
 }
 
 /// The tasks of the service that shall run.
@@ -245,9 +191,11 @@ fn members(state: &State, index: usize, primary: &str) -> Vec<Member> {
         .collect()
 }
 
-/// Whether the task runs and every load balancer of the service finds it healthy.
+/// Whether the task runs, its own health check passes, and every load balancer of the service finds
+/// it healthy.
 pub(crate) fn is_healthy(state: &State, index: usize, task: &Task) -> bool {
     task.status == TaskStatus::Running
+        && (task.health.is_none() || task.health_status() == HealthStatus::Healthy)
         && state.services[index].load_balancers.iter().all(|balancer| {
             target_of(state, &balancer.target_group_arn, task)
                 .is_some_and(|target| target.health == Health::Healthy)
@@ -288,88 +236,4 @@ impl Failure {
             Self::Connection => "Health checks failed".to_owned(),
         }
     }
-}
-
-fn new_task(state: &State, index: usize, deployment: &Deployment, now: Moment) -> Option<Task> {
-    let service = &state.services[index];
-    let definition = state.task_definition(&deployment.task_definition)?;
-    let container = definition.main_container()?;
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let timeout = container
-        .get("stopTimeout")
-        .and_then(Value::as_u64)
-        .unwrap_or(STOP_TIMEOUT_SECONDS)
-        .min(LONGEST_STOP_TIMEOUT_SECONDS);
-    Some(Task {
-        id: names::hex32(),
-        service: service.name.clone(),
-        started_by: deployment.id.clone(),
-        task_definition: deployment.task_definition.clone(),
-        status: TaskStatus::Provisioning,
-        since: now,
-        stop: None,
-        was_healthy: false,
-        stop_timeout: Duration::from_secs(timeout),
-        address: free_address(state),
-        interface: Interface {
-            attachment: uuid::Uuid::new_v4().to_string(),
-            id: names::ec2("eni"),
-            mac: mac(),
-        },
-        container: Container {
-            id: uuid::Uuid::new_v4().to_string(),
-            name: text(container.get("name")),
-            image: text(container.get("image")),
-            image_digest: None,
-            runtime_id: None,
-            exit_code: None,
-            reason: None,
-            running: false,
-        },
-        cpu: text(definition.document.get("cpu")),
-        memory: text(definition.document.get("memory")),
-        created_at: now,
-        pull_started_at: None,
-        pull_stopped_at: None,
-        started_at: None,
-        stopping_at: None,
-        execution_stopped_at: None,
-        stopped_at: None,
-        version: 1,
-        process: None,
-        tags: service.tags.clone(),
-    })
-}
-
-/// A loopback address that no live task and no target has. Four million of them make it unlikely
-/// that another environment on this machine has it.
-fn free_address(state: &State) -> Ipv4Addr {
-    let mut random = rand::rng();
-    loop {
-        let address = Ipv4Addr::new(
-            127,
-            random.random_range(64..=127),
-            random.random_range(0..=255),
-            random.random_range(1..=254),
-        );
-        let taken = state
-            .tasks
-            .iter()
-            .any(|task| task.address == address && task.status != TaskStatus::Stopped)
-            || state
-                .load_balancing
-                .target_groups
-                .iter()
-                .flat_map(|group| &group.targets)
-                .any(|target| target.address == address);
-        if !taken {
-            return address;
-        }
-    }
-}
-
-fn mac() -> String {
-    let bytes: [u8; 5] = rand::rng().random();
-    let rest: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("0e:{}", rest.join(":"))
 }

@@ -180,14 +180,24 @@ impl Blobs {
 }
 
 impl Upload {
-    /// Appends a request's body as it comes. What arrived before it broke off stays.
-    pub(super) async fn receive(&mut self, body: Body) -> Result<(), Error> {
+    /// Appends a request's body as it comes. What arrived before it broke off stays; with a `limit`
+    /// it breaks off after so many bytes.
+    pub(super) async fn receive(&mut self, body: Body, limit: Option<u64>) -> Result<(), Error> {
         let mut stream = body.into_data_stream();
-        while let Some(chunk) = stream.try_next().await.map_err(Error::Body)? {
-            self.write(&chunk).await?;
+        let mut room = limit;
+        while room != Some(0) {
+            let Some(chunk) = stream.try_next().await.map_err(Error::Body)? else {
+                self.file.flush().await?;
+                return Ok(());
+            };
+            let fits = room
+                .and_then(|room| usize::try_from(room).ok())
+                .map_or(chunk.len(), |room| room.min(chunk.len()));
+            self.write(&chunk[..fits]).await?;
+            room = room.map(|room| room - fits as u64);
         }
         self.file.flush().await?;
-        Ok(())
+        Err(Error::CutOff)
     }
 
     async fn write(&mut self, chunk: &[u8]) -> std::io::Result<()> {

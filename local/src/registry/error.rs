@@ -4,6 +4,7 @@ use http::header::{self, HeaderValue};
 use serde_json::json;
 
 use crate::aws::names;
+use crate::listener::CutOff;
 
 /// What the registry refuses, in the words of the specification's codes and of ECR.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub(super) enum Error {
     Disk(#[from] std::io::Error),
     #[error("the request broke off: {0}")]
     Body(axum::Error),
+    /// The fault `break-uploads`.
+    #[error("the registry breaks off")]
+    CutOff,
     #[error("{0}")]
     State(#[from] crate::Error),
 }
@@ -69,13 +73,18 @@ impl Error {
             Self::ManifestInvalid(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
             Self::ManifestBlobUnknown(_) => (StatusCode::NOT_FOUND, "MANIFEST_BLOB_UNKNOWN"),
             Self::TagImmutable { .. } => (StatusCode::BAD_REQUEST, "TAG_INVALID"),
-            Self::Disk(_) | Self::State(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
+            Self::Disk(_) | Self::State(_) | Self::CutOff => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN")
+            }
         }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        if matches!(self, Self::CutOff) {
+            return CutOff.into_response();
+        }
         let (status, code) = self.code();
         let body = json!({ "errors": [{ "code": code, "message": self.to_string() }] });
         let mut response = (status, axum::Json(body)).into_response();

@@ -19,6 +19,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use tokio::net::TcpListener;
 
+use crate::listener;
 use crate::world::World;
 use error::Error;
 use route::Route;
@@ -34,9 +35,7 @@ pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) -> io::Resul
         .fallback(answer)
         .layer(DefaultBodyLimit::disable())
         .with_state(world);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    listener::serve(listener, app, shutdown).await
 }
 
 async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::blobs::{Digest, received};
+use super::blobs::{Digest, Upload, received};
 use super::error::Error;
 use super::{DOCKER_CONTENT_DIGEST, Query};
 use crate::world::World;
@@ -29,7 +29,7 @@ pub(super) async fn start(
     if let Some(digest) = query.get("digest") {
         let digest: Digest = digest.parse().map_err(Error::DigestInvalid)?;
         let upload = world.blobs.upload(&id)?;
-        upload.lock().await.receive(body).await?;
+        receive(world, name, &mut *upload.lock().await, body).await?;
         return complete(world, name, &id, &digest).await;
     }
     Ok(accepted(name, &id, 0))
@@ -68,7 +68,7 @@ pub(super) async fn append(
     let upload = world.blobs.upload(id)?;
     let mut upload = upload.lock().await;
     check_start(name, id, range, upload.size)?;
-    upload.receive(body).await?;
+    receive(world, name, &mut upload, body).await?;
     Ok(accepted(name, id, upload.size))
 }
 
@@ -89,9 +89,18 @@ pub(super) async fn finish(
         let upload = world.blobs.upload(id)?;
         let mut upload = upload.lock().await;
         check_start(name, id, range, upload.size)?;
-        upload.receive(body).await?;
+        receive(world, name, &mut upload, body).await?;
     }
     complete(world, name, id, &digest).await
+}
+
+/// Takes a request's body, as far as a fault lets it come.
+async fn receive(world: &World, name: &str, upload: &mut Upload, body: Body) -> Result<(), Error> {
+    let received = upload.receive(body, world.faults.upload_limit(name)).await;
+    if matches!(received, Err(Error::CutOff)) {
+        world.faults.upload_broke(name);
+    }
+    received
 }
 
 pub(super) async fn cancel(world: &Arc<World>, id: &str) -> Result<Response, Error> {

@@ -12,7 +12,8 @@ use bollard::Docker;
 use bollard::auth::DockerCredentials;
 use bollard::container::LogOutput;
 use bollard::errors::Error as DockerError;
-use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
@@ -222,6 +223,38 @@ impl Engine {
             .oom_killed
             .unwrap_or(false)
             .then(|| "OutOfMemoryError: Container killed due to memory usage".to_owned())
+    }
+
+    pub(super) async fn check(&self, task: &str, command: &[String], timeout: Duration) -> bool {
+        match tokio::time::timeout(timeout, self.execute(task, command)).await {
+            Ok(Ok(code)) => code == Some(0),
+            Ok(Err(error)) => {
+                tracing::debug!(task, %error, "health check");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    async fn execute(&self, task: &str, command: &[String]) -> Result<Option<i64>, DockerError> {
+        let options = ExecConfig {
+            cmd: Some(command.to_vec()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let execution = self
+            .docker
+            .create_exec(&container_name(task), options)
+            .await?;
+        if let StartExecResults::Attached { mut output, .. } = self
+            .docker
+            .start_exec(&execution.id, None::<StartExecOptions>)
+            .await?
+        {
+            while output.try_next().await?.is_some() {}
+        }
+        Ok(self.docker.inspect_exec(&execution.id).await?.exit_code)
     }
 
     pub(super) async fn stop(&self, task: &str, timeout: Duration) {

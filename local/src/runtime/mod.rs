@@ -87,6 +87,14 @@ impl Runtime {
         }
     }
 
+    /// Runs a command within the container; tells whether it ended with 0 in time.
+    pub(crate) async fn check(&self, task: &str, command: &[String], timeout: Duration) -> bool {
+        match self {
+            Self::Process(processes) => processes.check(task, command, timeout).await,
+            Self::Docker(engine) => engine.check(task, command, timeout).await,
+        }
+    }
+
     /// Has the container end: SIGTERM, and SIGKILL after `timeout`. Its end is told by
     /// [`Running::exit`]. Nothing happens if it does not run.
     pub(crate) async fn stop(&self, task: &str, timeout: Duration) {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -31,7 +31,13 @@ pub(crate) struct Processes {
     /// The kernel signals a child when the *thread* that started it ends, so one thread starts them
     /// all and lives as long as the process.
     spawner: mpsc::Sender<(Command, oneshot::Sender<Spawned>)>,
-    stops: Arc<Mutex<HashMap<String, async_mpsc::UnboundedSender<Duration>>>>,
+    running: Arc<Mutex<HashMap<String, Supervised>>>,
+}
+
+/// A running task.
+struct Supervised {
+    stop: async_mpsc::UnboundedSender<Duration>,
+    program: program::Program,
 }
 
 impl Processes {
@@ -58,7 +64,7 @@ impl Processes {
         Ok(Self {
             launcher,
             spawner,
-            stops: Arc::default(),
+            running: Arc::default(),
         })
     }
 
@@ -92,9 +98,10 @@ impl Processes {
             pull_stopped_at,
         };
         let (stop, stops) = async_mpsc::unbounded_channel();
-        self.lock().insert(launch.task.clone(), stop);
+        self.lock()
+            .insert(launch.task.clone(), Supervised { stop, program });
         let (exited, exit) = oneshot::channel();
-        let registered = Arc::clone(&self.stops);
+        let registered = Arc::clone(&self.running);
         let world = Arc::clone(world);
         tokio::spawn(async move {
             let outcome = supervise(world, child, launch.log, stops).await;
@@ -109,9 +116,38 @@ impl Processes {
     }
 
     pub(super) fn stop(&self, task: &str, timeout: Duration) {
-        if let Some(stop) = self.lock().get(task) {
+        if let Some(child) = self.lock().get(task) {
             // A task that has just ended needs no stop.
-            let _ = stop.send(timeout);
+            let _ = child.stop.send(timeout);
+        }
+    }
+
+    /// Runs a command beside the task's program: in its image, with its environment.
+    pub(super) async fn check(&self, task: &str, command: &[String], timeout: Duration) -> bool {
+        let beside = self
+            .lock()
+            .get(task)
+            .map(|child| child.program.beside(command));
+        let program = match beside {
+            Some(Ok(program)) => program,
+            Some(Err(why)) => {
+                tracing::debug!(task, why, "health check");
+                return false;
+            }
+            None => return false,
+        };
+        let mut command = self.command(&program);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = self.spawn(command).await else {
+            return false;
+        };
+        let pid = child.id();
+        match tokio::time::timeout(timeout, child.wait()).await {
+            Ok(ended) => ended.is_ok_and(|status| status.success()),
+            Err(_) => {
+                signal_group(pid, Signal::KILL);
+                false
+            }
         }
     }
 
@@ -148,10 +184,8 @@ impl Processes {
         spawned.await.map_err(|_| gone())?
     }
 
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<String, async_mpsc::UnboundedSender<Duration>>> {
-        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Supervised>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

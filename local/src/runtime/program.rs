@@ -13,8 +13,10 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const MOST_LINKS: usize = 40;
 
 /// What to start, in terms of this machine.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Program {
+    /// The image's `/` on this machine.
+    pub root: PathBuf,
     pub path: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
@@ -40,9 +42,6 @@ pub(super) fn resolve(
         .or_else(|| entrypoint.is_none().then_some(image_command).flatten());
     let mut words = entrypoint.or(image_entrypoint).unwrap_or_default();
     words.extend(command.unwrap_or_default());
-    let mut words = words.into_iter();
-    let name = words.next().ok_or("no command specified")?;
-
     let mut environment = environment(&image_environment, container);
     set(&mut environment, "MCP_LISTEN", listen);
     let folder = container
@@ -52,11 +51,37 @@ pub(super) fn resolve(
         .or_else(|| config.and_then(|config| config.working_dir().clone()))
         .filter(|folder| !folder.is_empty())
         .unwrap_or_else(|| "/".to_owned());
+    program(root, words, environment, &folder)
+}
+
+impl Program {
+    /// Another command in the same container: with its root, environment and folder.
+    pub(super) fn beside(&self, command: &[String]) -> Result<Self, String> {
+        let folder = self.folder.strip_prefix(&self.root).unwrap_or(&self.folder);
+        let folder = Path::new("/").join(folder);
+        program(
+            &self.root,
+            command.to_vec(),
+            self.environment.clone(),
+            &folder.to_string_lossy(),
+        )
+    }
+}
+
+fn program(
+    root: &Path,
+    words: Vec<String>,
+    environment: Vec<(String, String)>,
+    folder: &str,
+) -> Result<Program, String> {
+    let mut words = words.into_iter();
+    let name = words.next().ok_or("no command specified")?;
     let missing =
         |what: &str| format!("exec: \"{name}\": {what}: no such file or directory: unknown");
-    let path = find(root, &name, &folder, &environment).ok_or_else(|| missing("stat"))?;
-    let folder = within(root, Path::new(&folder)).ok_or_else(|| missing("chdir to cwd"))?;
+    let path = find(root, &name, folder, &environment).ok_or_else(|| missing("stat"))?;
+    let folder = within(root, Path::new(folder)).ok_or_else(|| missing("chdir to cwd"))?;
     Ok(Program {
+        root: root.to_owned(),
         path,
         arguments: words.collect(),
         environment,

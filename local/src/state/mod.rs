@@ -7,6 +7,8 @@ mod recovery;
 mod seed;
 pub(crate) mod store;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use ecr::Repository;
@@ -14,7 +16,7 @@ use ecs::{Service, Task, TaskDefinition};
 use elb::LoadBalancing;
 
 /// Raised when an older version's state can no longer be read.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct State {
@@ -29,6 +31,9 @@ pub(crate) struct State {
     pub load_balancing: LoadBalancing,
     pub repositories: Vec<Repository>,
     pub cluster_tags: Vec<Tag>,
+    /// Names of the CloudWatch alarms that fire. A new life starts without any.
+    #[serde(skip)]
+    pub alarms: BTreeSet<String>,
 }
 
 /// Where the listeners are, and where the registry was in former lives: an image reference that was

@@ -1,17 +1,19 @@
 //! What an operator finds in a new local environment: what Terraform would have made on AWS.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::ecr::Repository;
 use super::ecs::{
-    CircuitBreaker, Deployment, DeploymentConfiguration, RolloutState, Service,
+    Alarms, CircuitBreaker, Deployment, DeploymentConfiguration, RolloutState, Service,
     ServiceLoadBalancer, TaskDefinition,
 };
 use super::elb::{Action, HealthCheck, LoadBalancing, Rule, TargetGroup};
 use super::{Addresses, FORMAT, State, Tag};
 use crate::aws::{Moment, names};
+use crate::ecs::deployments;
 
 /// A grace period that lets a slow start pass and does not make a broken release wait.
 const GRACE_SECONDS: u32 = 2;
@@ -33,6 +35,7 @@ impl State {
             load_balancing,
             repositories: vec![repository],
             cluster_tags: tags(),
+            alarms: BTreeSet::new(),
         }
     }
 }
@@ -173,6 +176,7 @@ fn service(task_definition: &str, target_group: &str, now: Moment) -> Service {
     let mut deployment = Deployment::new(task_definition.to_owned(), now);
     deployment.rollout = RolloutState::Completed;
     deployment.reason = format!("ECS deployment {} completed.", deployment.id);
+    deployment.started_at = Some(now);
     deployment.finished_at = Some(now);
     let mut service = Service {
         name: names::SERVICE.to_owned(),
@@ -188,6 +192,11 @@ fn service(task_definition: &str, target_group: &str, now: Moment) -> Service {
             },
             maximum_percent: 200,
             minimum_healthy_percent: 100,
+            alarms: Some(Alarms {
+                alarm_names: Vec::new(),
+                enable: false,
+                rollback: false,
+            }),
             other: into_map(json!({ "strategy": "ROLLING", "bakeTimeInMinutes": 0 })),
         },
         grace_seconds: GRACE_SECONDS,
@@ -208,12 +217,15 @@ fn service(task_definition: &str, target_group: &str, now: Moment) -> Service {
             "availabilityZoneRebalancing": "DISABLED",
             "platformVersion": "1.4.0",
         })),
-        deployments: vec![deployment],
+        deployments: Vec::new(),
+        revisions: Vec::new(),
         last_completed: None,
         events: Vec::new(),
         steady: true,
         tags: tags(),
     };
+    deployments::begin(&mut service, deployment);
+    service.steady = true;
     service.event(now, "has reached a steady state.");
     service
 }

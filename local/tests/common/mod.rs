@@ -124,6 +124,33 @@ impl Environment {
         self.call("Logs_20140328", operation, input).await
     }
 
+    pub fn control_url(&self, path: &str) -> String {
+        format!("{}/_local/{path}", self.description.endpoint_url)
+    }
+
+    /// Switches a fault on.
+    pub async fn fault(&self, fault: Value) {
+        let request = self.http.put(self.control_url("faults"));
+        let response = request.body(fault.to_string()).send().await.unwrap();
+        let status = response.status();
+        assert_eq!(status, StatusCode::OK, "{}", response.text().await.unwrap());
+    }
+
+    pub async fn faults(&self) -> Value {
+        let response = self.http.get(self.control_url("faults")).send().await;
+        response.unwrap().json().await.unwrap()
+    }
+
+    pub async fn clear_faults(&self) {
+        let response = self.http.delete(self.control_url("faults")).send().await;
+        assert_eq!(response.unwrap().status(), StatusCode::NO_CONTENT);
+    }
+
+    pub async fn calls(&self) -> Value {
+        let response = self.http.get(self.control_url("calls")).send().await;
+        response.unwrap().json().await.unwrap()
+    }
+
     pub async fn service(&self) -> Value {
         let input = json!({ "services": [self.description.service] });
         self.ecs("DescribeServices", input).await["services"][0].take()
@@ -157,6 +184,16 @@ impl Environment {
 
     /// Registers a revision with this image and command, based on the template.
     pub async fn register(&self, image: &str, command: &[&str]) -> String {
+        self.register_with(image, command, |_| ()).await
+    }
+
+    /// The same, with a changed container definition.
+    pub async fn register_with(
+        &self,
+        image: &str,
+        command: &[&str],
+        change: impl FnOnce(&mut Value),
+    ) -> String {
         let input = json!({ "taskDefinition": format!("{}:1", self.description.service) });
         let mut definition =
             self.ecs("DescribeTaskDefinition", input).await["taskDefinition"].take();
@@ -164,6 +201,8 @@ impl Environment {
         container["image"] = json!(image);
         container["command"] = json!(command);
         container["stopTimeout"] = json!(2);
+        container["healthCheck"]["command"] = json!(["CMD", "/server", "check"]);
+        change(container);
         let answer = self.ecs("RegisterTaskDefinition", definition).await;
         answer["taskDefinition"]["taskDefinitionArn"]
             .as_str()

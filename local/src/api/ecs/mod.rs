@@ -41,6 +41,7 @@ pub(super) fn call(world: &World, operation: &str, input: &Input) -> Option<Answ
         "ListServiceDeployments" => Operation::Read(service_deployments::list),
         "DescribeServiceDeployments" => Operation::Read(service_deployments::describe),
         "DescribeServiceRevisions" => Operation::Read(service_deployments::revisions),
+        "StopServiceDeployment" => Operation::Change(service_deployments::stop),
         _ => return None,
     };
     Some(match operation {

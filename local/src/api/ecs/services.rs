@@ -5,10 +5,11 @@ use crate::api::error::{Answer, ApiError};
 use crate::api::input::Input;
 use crate::api::page::page;
 use crate::aws::{Moment, names};
-use crate::ecs::rolling;
+use crate::ecs::deployments;
 use crate::state::State;
 use crate::state::ecs::{
-    Deployment, DeploymentConfiguration, DeploymentStatus, Service, ServiceLoadBalancer, TaskStatus,
+    Deployment, DeploymentConfiguration, DeploymentStatus, RolloutState, Service,
+    ServiceLoadBalancer, TaskStatus,
 };
 
 /// Members that ECS keeps, and whose change starts a deployment.
@@ -185,6 +186,7 @@ pub(super) fn update(state: &mut State, input: &Input, now: Moment) -> Answer {
     if let Some(configuration) = update.configuration {
         service.configuration = configuration;
     }
+    let configuration_now = service.configuration.clone();
     if let Some(seconds) = update.grace_seconds {
         service.grace_seconds = seconds;
     }
@@ -199,7 +201,12 @@ pub(super) fn update(state: &mut State, input: &Input, now: Moment) -> Answer {
         }
     }
     if deploys {
-        rolling::begin(service, Deployment::new(target, now));
+        deployments::begin(service, Deployment::new(target, now));
+    } else if let Some(primary) = service.primary_mut() {
+        // What only steers the deployment under way steers it from now on.
+        if primary.rollout == RolloutState::InProgress {
+            primary.configuration = configuration_now;
+        }
     }
     let name = update.name;
     let service = state

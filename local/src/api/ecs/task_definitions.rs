@@ -284,10 +284,7 @@ fn show(definition: &TaskDefinition) -> Value {
                 .deregistered_at
                 .map_or(Value::Null, Moment::to_json),
         ),
-        (
-            "registeredBy",
-            json!(format!("arn:aws:iam::{}:user/local", names::ACCOUNT)),
-        ),
+        ("registeredBy", json!(names::caller())),
     ];
     for (name, value) in added {
         shown.insert(name.to_owned(), value);

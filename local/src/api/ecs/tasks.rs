@@ -113,7 +113,7 @@ fn show(task: &Task, with_tags: bool) -> Value {
         "enableExecuteCommand": false,
         "executionStoppedAt": time(task.execution_stopped_at),
         "group": format!("service:{}", task.service),
-        "healthStatus": "UNKNOWN",
+        "healthStatus": task.health_status(),
         "lastStatus": task.status,
         "launchType": "FARGATE",
         "overrides": {
@@ -179,7 +179,7 @@ fn container(task: &Task) -> Value {
             "attachmentId": task.interface.attachment,
             "privateIpv4Address": task.address,
         }],
-        "healthStatus": "UNKNOWN",
+        "healthStatus": task.health_status(),
         "managedAgents": Value::Null,
         "cpu": "0",
     })

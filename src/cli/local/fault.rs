@@ -1,0 +1,341 @@
+//! `local fault`: what goes wrong on purpose.
+
+use std::fmt;
+
+use clap::{Args, Subcommand};
+use quilt_mcp_local::{Fault, any_seed};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Context, Exit, Failure, control, running};
+use crate::report::Reporter;
+
+/// Faults of the local environment.
+#[derive(Debug, Subcommand)]
+pub enum FaultCommand {
+    /// Every AWS call is answered as if the credentials had expired
+    ExpiredCredentials,
+    /// AWS calls are refused as IAM refuses what no policy allows
+    Deny {
+        /// service:Operation, with * and ?, for example ecs:ListServiceDeployments
+        operation: String,
+    },
+    /// AWS calls are throttled
+    Throttle(Chance),
+    /// AWS calls are answered 5xx
+    ServerError(Chance),
+    /// Connections end without an answer
+    CutOff {
+        #[command(flatten)]
+        chance: Chance,
+        /// The share of these calls that are carried out first, 0 to 1
+        #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+        carried_out: f64,
+    },
+    /// AWS calls take longer
+    Latency {
+        /// service:Operation, with * and ?
+        #[arg(long, default_value = "*")]
+        operation: String,
+        /// How much longer, in milliseconds
+        #[arg(long)]
+        milliseconds: u64,
+        /// At most how much longer, in milliseconds: anything in between
+        #[arg(long, value_name = "MILLISECONDS")]
+        up_to: Option<u64>,
+        /// The same seed takes the same times
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Pulls of images fail
+    RefusePulls {
+        /// The image as the task definition has it, with * and ?
+        #[arg(long, default_value = "*")]
+        image: String,
+    },
+    /// Tasks end some time after their start
+    CrashTasks {
+        #[command(flatten)]
+        tasks: Tasks,
+        /// Seconds from the start of the container
+        #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+        after: f64,
+        /// The exit code that is told
+        #[arg(
+            long,
+            value_name = "CODE",
+            default_value_t = 1,
+            allow_negative_numbers = true
+        )]
+        exit_code: i32,
+    },
+    /// Tasks stay PENDING
+    SlowStart {
+        #[command(flatten)]
+        tasks: Tasks,
+        /// How long, in seconds
+        #[arg(long)]
+        seconds: f64,
+    },
+    /// Health checks of tasks fail
+    Unhealthy {
+        #[command(flatten)]
+        tasks: Tasks,
+        /// What the target answers; without it, nothing in time
+        #[arg(long)]
+        status: Option<u16>,
+        /// For so many seconds from the task's start; for ever without it
+        #[arg(long, value_name = "SECONDS")]
+        during: Option<f64>,
+    },
+    /// Uploads to the registry break off
+    BreakUploads {
+        /// To which repositories, with * and ?
+        #[arg(long, default_value = "*")]
+        repository: String,
+        /// After how many bytes of a request
+        #[arg(long, default_value_t = 0)]
+        after_bytes: u64,
+        /// How many requests, before the registry recovers; all without it
+        #[arg(long)]
+        times: Option<u32>,
+    },
+    /// A CloudWatch alarm is in the state ALARM
+    Alarm {
+        /// As the service's deployment configuration names it
+        name: String,
+    },
+    /// Another operator updates the service, once
+    OtherDeployment {
+        /// family:number or ARN; else the last completed revision
+        #[arg(long, value_name = "REVISION")]
+        task_definition: Option<String>,
+        /// Not before a deployment in progress runs so many tasks of its own
+        #[arg(long, value_name = "TASKS")]
+        when_running: Option<u32>,
+        /// So many seconds after that, or after now
+        #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+        after: f64,
+    },
+    /// Fargate retires a running task, once
+    RetireTask {
+        /// In so many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+        after: f64,
+    },
+    /// The service deployment in progress shows a life-cycle stage
+    Stage {
+        /// For example BAKE_TIME
+        stage: String,
+    },
+    /// Show the faults that are on
+    List,
+    /// Switch every fault off, or those of one kind
+    Clear {
+        /// For example throttle
+        kind: Option<String>,
+    },
+}
+
+/// Which calls, and how many of them.
+#[derive(Debug, Args)]
+pub struct Chance {
+    /// service:Operation, with * and ?
+    #[arg(long, default_value = "*")]
+    operation: String,
+    /// The share of the calls, 0 to 1
+    #[arg(long, default_value_t = 1.0)]
+    probability: f64,
+    /// The same seed concerns the same calls
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Which tasks.
+#[derive(Debug, Args)]
+pub struct Tasks {
+    /// By image, as the task definition has it, with * and ?
+    #[arg(long, default_value = "*")]
+    image: String,
+    /// By revision, family:number with * and ?
+    #[arg(long, default_value = "*")]
+    revision: String,
+}
+
+impl FaultCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let description =
+            running(context)?.ok_or(crate::config::LocalEnvironmentError::NotRunning)?;
+        let fault = match self {
+            Self::List => {
+                let listed = control(&description, reqwest::Method::GET, "faults", None).await?;
+                context.print(&Faults {
+                    version: 1,
+                    faults: listed,
+                })?;
+                return Ok(Exit::Done);
+            }
+            Self::Clear { kind } => {
+                let path = match &kind {
+                    Some(kind) => format!("faults/{kind}"),
+                    None => "faults".to_owned(),
+                };
+                control(&description, reqwest::Method::DELETE, &path, None).await?;
+                context.reporter.warn(match kind {
+                    Some(kind) => format!("the fault {kind} is off"),
+                    None => "every fault is off".to_owned(),
+                });
+                return Ok(Exit::Done);
+            }
+            on => on.fault(),
+        };
+        let Some(fault) = fault else {
+            return Ok(Exit::Done);
+        };
+        let body = serde_json::to_value(&fault).map_err(|error| {
+            Failure::new(
+                Exit::Internal,
+                format!("the fault cannot be written: {error}"),
+            )
+        })?;
+        control(&description, reqwest::Method::PUT, "faults", Some(&body)).await?;
+        context.reporter.warn(match &fault {
+            Fault::OtherDeployment { .. } | Fault::RetireTask { .. } => {
+                format!("the fault {} is on until it has happened", fault.name())
+            }
+            _ => format!(
+                "the fault {} is on until `local fault clear` or `local down`",
+                fault.name()
+            ),
+        });
+        Ok(Exit::Done)
+    }
+
+    /// The fault to switch on; `None` for the commands about faults.
+    fn fault(self) -> Option<Fault> {
+        let seed = |seed: Option<u64>| seed.unwrap_or_else(any_seed);
+        Some(match self {
+            Self::List | Self::Clear { .. } => return None,
+            Self::ExpiredCredentials => Fault::ExpiredCredentials,
+            Self::Deny { operation } => Fault::Deny { operation },
+            Self::Throttle(chance) => Fault::Throttle {
+                operation: chance.operation,
+                probability: chance.probability,
+                seed: seed(chance.seed),
+            },
+            Self::ServerError(chance) => Fault::ServerError {
+                operation: chance.operation,
+                probability: chance.probability,
+                seed: seed(chance.seed),
+            },
+            Self::CutOff {
+                chance,
+                carried_out,
+            } => Fault::CutOff {
+                operation: chance.operation,
+                probability: chance.probability,
+                carried_out,
+                seed: seed(chance.seed),
+            },
+            Self::Latency {
+                operation,
+                milliseconds,
+                up_to,
+                seed: chosen,
+            } => Fault::Latency {
+                operation,
+                milliseconds,
+                up_to,
+                seed: seed(chosen),
+            },
+            Self::RefusePulls { image } => Fault::RefusePulls { image },
+            Self::CrashTasks {
+                tasks,
+                after,
+                exit_code,
+            } => Fault::CrashTasks {
+                image: tasks.image,
+                revision: tasks.revision,
+                after_seconds: after,
+                exit_code,
+            },
+            Self::SlowStart { tasks, seconds } => Fault::SlowStart {
+                image: tasks.image,
+                revision: tasks.revision,
+                seconds,
+            },
+            Self::Unhealthy {
+                tasks,
+                status,
+                during,
+            } => Fault::Unhealthy {
+                image: tasks.image,
+                revision: tasks.revision,
+                status,
+                for_seconds: during,
+            },
+            Self::BreakUploads {
+                repository,
+                after_bytes,
+                times,
+            } => Fault::BreakUploads {
+                repository,
+                after_bytes,
+                times,
+            },
+            Self::Alarm { name } => Fault::Alarm { name },
+            Self::OtherDeployment {
+                task_definition,
+                when_running,
+                after,
+            } => Fault::OtherDeployment {
+                task_definition,
+                when_running,
+                after_seconds: after,
+            },
+            Self::RetireTask { after } => Fault::RetireTask {
+                after_seconds: after,
+            },
+            Self::Stage { stage } => Fault::Stage { stage },
+        })
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Faults {
+    version: u32,
+    faults: Value,
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults = self
+            .faults
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        if faults.is_empty() {
+            return write!(f, "no fault is on");
+        }
+        for (position, fault) in faults.iter().enumerate() {
+            let fields = fault.as_object().cloned().unwrap_or_default();
+            let text: Vec<String> = fields.iter().map(field).collect();
+            let end = if position + 1 < faults.len() {
+                "\n"
+            } else {
+                ""
+            };
+            write!(f, "{}{end}", text.join("  "))?;
+        }
+        Ok(())
+    }
+}
+
+fn field((name, value): (&String, &Value)) -> String {
+    let value = value.as_str().map_or(value.to_string(), ToOwned::to_owned);
+    if name == "fault" {
+        value
+    } else {
+        format!("{name}={value}")
+    }
+}

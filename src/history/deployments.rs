@@ -1,0 +1,229 @@
+//! ECS's own record: service deployments and the revisions that they led to.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ecs::types::{
+    ServiceDeployment, ServiceDeploymentBrief, ServiceDeploymentRollbackMonitorsStatus,
+    ServiceDeploymentStatus, ServiceRevision,
+};
+
+use super::{Found, PastVerdict, instant};
+use crate::aws::{AwsError, Clients};
+use crate::config::Environment;
+
+/// How many service deployments, or service revisions, one call describes
+/// (Amazon ECS API Reference, `DescribeServiceDeployments`, `DescribeServiceRevisions`).
+const BATCH: usize = 20;
+
+/// The newest `limit` service deployments, newest first.
+pub(super) async fn read(
+    clients: &Clients,
+    environment: &Environment,
+    limit: usize,
+) -> Result<Vec<Found>, AwsError> {
+    let mut listed = list(clients, environment).await?;
+    // ECS promises no order.
+    listed.sort_by_key(|brief| {
+        std::cmp::Reverse(brief.created_at().and_then(|at| at.to_millis().ok()))
+    });
+    listed.truncate(limit);
+    let arns: Vec<String> = listed
+        .into_iter()
+        .filter_map(|brief| brief.service_deployment_arn)
+        .collect();
+    let deployments = describe(clients, &arns).await?;
+    let mut revisions: Vec<String> = deployments
+        .values()
+        .flat_map(|deployment| [target(deployment), rollback_target(deployment)])
+        .flatten()
+        .map(str::to_owned)
+        .collect();
+    revisions.sort();
+    revisions.dedup();
+    let revisions = describe_revisions(clients, &revisions).await?;
+    Ok(arns
+        .iter()
+        .filter_map(|arn| deployments.get(arn))
+        .filter_map(|deployment| found(deployment, &revisions, &environment.container))
+        .collect())
+}
+
+async fn list(
+    clients: &Clients,
+    environment: &Environment,
+) -> Result<Vec<ServiceDeploymentBrief>, AwsError> {
+    let mut found = Vec::new();
+    let mut next = None;
+    loop {
+        let page = clients
+            .ecs
+            .list_service_deployments()
+            .cluster(&environment.cluster)
+            .service(&environment.service)
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| {
+                AwsError::new("ecs:ListServiceDeployments", &environment.service, &error)
+            })?;
+        found.extend(page.service_deployments.unwrap_or_default());
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn describe(
+    clients: &Clients,
+    arns: &[String],
+) -> Result<BTreeMap<String, ServiceDeployment>, AwsError> {
+    let mut found = BTreeMap::new();
+    for batch in arns.chunks(BATCH) {
+        let answer = clients
+            .ecs
+            .describe_service_deployments()
+            .set_service_deployment_arns(Some(batch.to_vec()))
+            .send()
+            .await
+            .map_err(|error| {
+                AwsError::new("ecs:DescribeServiceDeployments", batch.join(", "), &error)
+            })?;
+        for deployment in answer.service_deployments.unwrap_or_default() {
+            let arn = deployment.service_deployment_arn().unwrap_or_default();
+            found.insert(arn.to_owned(), deployment);
+        }
+    }
+    Ok(found)
+}
+
+async fn describe_revisions(
+    clients: &Clients,
+    arns: &[String],
+) -> Result<BTreeMap<String, ServiceRevision>, AwsError> {
+    let mut found = BTreeMap::new();
+    for batch in arns.chunks(BATCH) {
+        let answer = clients
+            .ecs
+            .describe_service_revisions()
+            .set_service_revision_arns(Some(batch.to_vec()))
+            .send()
+            .await
+            .map_err(|error| {
+                AwsError::new("ecs:DescribeServiceRevisions", batch.join(", "), &error)
+            })?;
+        for revision in answer.service_revisions.unwrap_or_default() {
+            let arn = revision.service_revision_arn().unwrap_or_default();
+            found.insert(arn.to_owned(), revision);
+        }
+    }
+    Ok(found)
+}
+
+fn target(deployment: &ServiceDeployment) -> Option<&str> {
+    deployment.target_service_revision()?.arn()
+}
+
+fn rollback_target(deployment: &ServiceDeployment) -> Option<&str> {
+    deployment.rollback()?.service_revision_arn()
+}
+
+/// A deployment whose revision ECS no longer describes is no release that anybody could return to.
+fn found(
+    deployment: &ServiceDeployment,
+    revisions: &BTreeMap<String, ServiceRevision>,
+    container: &str,
+) -> Option<Found> {
+    let revision = revisions.get(target(deployment)?)?;
+    let image = revision
+        .container_images()
+        .iter()
+        .find(|image| image.container_name() == Some(container));
+    let reason = deployment
+        .status_reason()
+        .or_else(|| deployment.rollback().and_then(|rollback| rollback.reason()));
+    let finished = deployment.finished_at().or(deployment.stopped_at());
+    Some(Found {
+        revision: revision.task_definition()?.to_owned(),
+        digest: image
+            .and_then(|image| image.image_digest())
+            .map(str::to_owned),
+        verdict: verdict(deployment),
+        reason: reason.map(str::to_owned),
+        rolled_back_to: rollback_target(deployment)
+            .and_then(|arn| revisions.get(arn))
+            .and_then(|revision| revision.task_definition())
+            .map(str::to_owned),
+        started_at: deployment.created_at().and_then(instant),
+        finished_at: finished.and_then(instant),
+        service_deployment: deployment.service_deployment_arn().map(str::to_owned),
+    })
+}
+
+/// A deployment that its circuit breaker or its alarms ended without a rollback is STOPPED too,
+/// and has failed all the same.
+fn verdict(deployment: &ServiceDeployment) -> PastVerdict {
+    use ServiceDeploymentRollbackMonitorsStatus::Triggered;
+    use ServiceDeploymentStatus as Status;
+    let breaker = deployment
+        .deployment_circuit_breaker()
+        .and_then(|breaker| breaker.status());
+    let alarms = deployment.alarms().and_then(|alarms| alarms.status());
+    let tripped = breaker == Some(&Triggered) || alarms == Some(&Triggered);
+    match deployment.status() {
+        Some(Status::Successful) => PastVerdict::Succeeded,
+        Some(Status::RollbackSuccessful) => PastVerdict::RolledBack,
+        Some(Status::RollbackFailed) => PastVerdict::Failed,
+        Some(Status::Stopped) if tripped => PastVerdict::Failed,
+        Some(Status::Stopped) => PastVerdict::Stopped,
+        Some(
+            Status::Pending
+            | Status::InProgress
+            | Status::StopRequested
+            | Status::RollbackRequested
+            | Status::RollbackInProgress,
+        ) => PastVerdict::InProgress,
+        _ => PastVerdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ecs::types::ServiceDeploymentCircuitBreaker;
+
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_verdict() {
+        use PastVerdict as Verdict;
+        for (status, tripped, expected) in [
+            ("SUCCESSFUL", false, Verdict::Succeeded),
+            ("ROLLBACK_SUCCESSFUL", true, Verdict::RolledBack),
+            ("ROLLBACK_FAILED", true, Verdict::Failed),
+            ("STOPPED", true, Verdict::Failed),
+            ("STOPPED", false, Verdict::Stopped),
+            ("PENDING", false, Verdict::InProgress),
+            ("IN_PROGRESS", false, Verdict::InProgress),
+            ("STOP_REQUESTED", false, Verdict::InProgress),
+            ("ROLLBACK_REQUESTED", true, Verdict::InProgress),
+            ("ROLLBACK_IN_PROGRESS", true, Verdict::InProgress),
+            ("OF_NEXT_YEAR", false, Verdict::Unknown),
+        ] {
+            let breaker = ServiceDeploymentCircuitBreaker::builder()
+                .status(if tripped { "TRIGGERED" } else { "MONITORING" }.into())
+                .build();
+            let deployment = ServiceDeployment::builder()
+                .status(status.into())
+                .deployment_circuit_breaker(breaker)
+                .build();
+            assert_eq!(verdict(&deployment), expected, "{status}");
+        }
+        // A status that the SDK gains must get its verdict here.
+        for status in ServiceDeploymentStatus::values() {
+            let deployment = ServiceDeployment::builder()
+                .status((*status).into())
+                .build();
+            assert_ne!(verdict(&deployment), Verdict::Unknown, "{status}");
+        }
+    }
+}

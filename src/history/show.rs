@@ -1,0 +1,90 @@
+//! A history for people.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::{PastRelease, PastVerdict, Releases};
+use crate::arn::last_part;
+use crate::report::table::{table, width_of};
+
+impl fmt::Display for Releases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.releases.is_empty() {
+            return write!(f, "no releases are remembered");
+        }
+        let headings = ["when", "revision", "image", "who", "verdict", "took"];
+        let rows = self.releases.iter().map(PastRelease::row);
+        write!(f, "{}", table(headings, rows, width_of(f)))?;
+        for release in &self.releases {
+            if let (Some(reason), false) =
+                (&release.reason, release.verdict == PastVerdict::Succeeded)
+            {
+                write!(f, "\n{}: {reason}", last_part(&release.revision))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PastRelease {
+    fn row(&self) -> [String; 6] {
+        let revision = last_part(&self.revision);
+        let who = self
+            .tags
+            .released
+            .as_ref()
+            .and_then(|released| released.who());
+        [
+            self.started_at.map(minute).unwrap_or_default(),
+            match self.current {
+                true => format!("{revision} *"),
+                false => revision.to_owned(),
+            },
+            self.image_name(),
+            who.map(last_part).unwrap_or_default().to_owned(),
+            match (&self.rolled_back_to, self.verdict) {
+                (Some(to), PastVerdict::RolledBack) => {
+                    let number = to.rsplit(':').next().unwrap_or(to);
+                    format!("{} to {number}", self.verdict)
+                }
+                _ => self.verdict.to_string(),
+            },
+            self.seconds
+                .map(|seconds| format!("{seconds:.0} s"))
+                .unwrap_or_default(),
+        ]
+    }
+
+    /// The image's tag, else its commit, else its digest: what a person knows it by.
+    fn image_name(&self) -> String {
+        let short = |text: &str| text.get(..12).unwrap_or(text).to_owned();
+        let digest = || {
+            self.digest
+                .as_deref()
+                .and_then(|digest| digest.split_once(':'))
+        };
+        match (&self.tags.image_tag, &self.tags.commit) {
+            (Some(tag), _) => tag.clone(),
+            (None, Some(commit)) => short(commit),
+            (None, None) => digest().map(|(_, hex)| short(hex)).unwrap_or_default(),
+        }
+    }
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+impl fmt::Display for PastVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Succeeded => "succeeded",
+            Self::RolledBack => "rolled back",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::InProgress => "in progress",
+            Self::Unknown => "not known",
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What every story of a deployment is told with: the clients, the one UpdateService, the
+//! watching. The stories themselves are [`release`](super::release),
+//! [`rollback`](super::rollback) and [`attach`](super::attach).
+
+mod health_checks;
+mod pace;
+mod stop;
+mod update;
+mod watch;
+
+pub(super) use self::stop::Stop;
+pub(super) use self::update::Update;
+pub(super) use self::watch::Watched;
+
+use super::preflight::PreflightError;
+use crate::aws::{AwsError, Clients};
+use crate::config::Environment;
+use crate::interrupt::Interrupt;
+use crate::release::ReleaseError;
+use crate::report::{Event, Reporter};
+
+/// One environment, and who is told what happens in it.
+pub struct Engine<'a> {
+    /// The AWS clients.
+    pub clients: &'a Clients,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Who shows what happens.
+    pub reporter: &'a dyn Reporter,
+    /// Whether the operator wants to go.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Engine<'_> {
+    pub(super) fn warn(&self, message: String) {
+        self.reporter.event(Event::Warning { message });
+    }
+}
+
+/// Why a deployment could not be begun, or not be found.
+#[derive(Debug, thiserror::Error)]
+pub enum RolloutError {
+    /// Something was not right beforehand.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// There is no release revision.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    /// UpdateService was refused.
+    #[error(transparent)]
+    Update(AwsError),
+    /// UpdateService's answer was lost and the service does not show whether it was heard.
+    #[error("{reason}; the service shows no deployment of {revision}, but it may still appear")]
+    UpdateUnknown {
+        /// What became of the call.
+        reason: String,
+        /// The revision that it asked for.
+        revision: String,
+    },
+    /// There is no deployment to attach to.
+    #[error("service {service} has no {what}")]
+    NoDeployment {
+        /// The service.
+        service: String,
+        /// What was looked for.
+        what: String,
+    },
+    /// The deployment cannot be stopped.
+    #[error(transparent)]
+    Stop(AwsError),
+}

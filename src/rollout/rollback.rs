@@ -1,0 +1,283 @@
+//! The story of a rollback: of a deployment under way through StopServiceDeployment, else
+//! by a deployment of an earlier revision.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::engine::{Engine, RolloutError, Stop, Update};
+use super::observation::{Deployment, RolloutState, ServiceDeployment};
+use super::preflight::Snapshot;
+use super::{Diagnosis, Plan, Verdict};
+use crate::arn::last_part;
+use crate::release::{Document, describe};
+use crate::report::Event;
+
+/// A deployment to undo.
+pub(super) struct Undo<'a> {
+    /// What it was after.
+    pub(super) plan: &'a Plan,
+    /// The deployment.
+    pub(super) deployment: &'a Deployment,
+    /// Its service deployment, where ECS shows it.
+    pub(super) service_deployment: Option<&'a ServiceDeployment>,
+    /// Why.
+    pub(super) reason: String,
+}
+
+/// Returns the service to what ran before; answers how that ended, and nothing where
+/// it could not be begun, which is told.
+pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict> {
+    let Some(good) = &undo.plan.previous_revision else {
+        engine.warn(format!(
+            "{}; no earlier deployment completed, so there is nothing to return to",
+            undo.reason
+        ));
+        return None;
+    };
+    engine.reporter.event(Event::RollbackStarted {
+        to: good.clone(),
+        reason: undo.reason.clone(),
+    });
+    let verdict = match stop_with_rollback(engine, undo).await {
+        Some(verdict) => verdict,
+        None => deploy_again(engine, undo, good).await?,
+    };
+    match verdict {
+        Verdict::RolledBack { to, .. } => Some(Verdict::RolledBack {
+            to,
+            reason: undo.reason.clone(),
+        }),
+        Verdict::Succeeded => Some(Verdict::Succeeded),
+        other => {
+            engine.warn(format!(
+                "the rollback to {} did not succeed: {other}",
+                last_part(good)
+            ));
+            None
+        }
+    }
+}
+
+/// ECS's own rollback of a service deployment that is under way; `None` where it cannot be had.
+async fn stop_with_rollback(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict> {
+    let ours = undo
+        .service_deployment
+        .filter(|ours| ours.status.is_under_way())?;
+    if let Err(error) = engine.stop(&ours.arn, Stop::Rollback).await {
+        engine.warn(format!("{error}; deploying the earlier revision instead"));
+        return None;
+    }
+    let now = Snapshot::take(engine.clients, engine.environment)
+        .await
+        .inspect_err(|error| engine.warn(error.to_string()))
+        .ok()?;
+    let plan = Plan {
+        bake: Duration::ZERO,
+        fail_fast: false,
+        ecs_rolls_back: true,
+        ..undo.plan.clone()
+    };
+    let watched = engine.watch(&plan, undo.deployment, &now, None).await;
+    watched.verdict
+}
+
+/// A deployment of the earlier revision, as any other.
+async fn deploy_again(engine: &Engine<'_>, undo: &Undo<'_>, good: &str) -> Option<Verdict> {
+    let tell = |error: &dyn std::error::Error| {
+        engine.warn(format!("the rollback could not be started: {error}"));
+    };
+    let now = Snapshot::take(engine.clients, engine.environment)
+        .await
+        .inspect_err(|error| tell(error))
+        .ok()?;
+    let already = now
+        .service
+        .primary()
+        .filter(|primary| {
+            primary.task_definition == good
+                && primary.id != undo.plan.deployment
+                && primary.rollout != RolloutState::Failed
+        })
+        .cloned();
+    let deployment = match already {
+        Some(deployment) => deployment,
+        None => {
+            let update = Update {
+                revision: good,
+                desired_count: None,
+            };
+            engine
+                .update(update, &now)
+                .await
+                .inspect_err(|error| tell(error))
+                .ok()?
+        }
+    };
+    let plan = Plan {
+        deployment: deployment.id.clone(),
+        revision: good.to_owned(),
+        previous_revision: None,
+        digest: None,
+        bake: Duration::ZERO,
+        ..undo.plan.clone()
+    };
+    let watched = engine.watch(&plan, &deployment, &now, None).await;
+    Some(match watched.verdict? {
+        Verdict::Succeeded => Verdict::RolledBack {
+            to: good.to_owned(),
+            reason: undo.reason.clone(),
+        },
+        other => other,
+    })
+}
+
+/// What became of a rollback.
+#[derive(Debug, Clone, Serialize)]
+pub struct RollbackOutcome {
+    /// The revision that the service was on.
+    pub from: String,
+    /// The revision that it was to return to; absent when ECS chose it and has not said yet.
+    pub to: Option<String>,
+    /// The deployment that was watched.
+    pub deployment: String,
+    /// Whether the service was seen to run the earlier revision again.
+    pub done: bool,
+    /// How it ended; absent when the operator interrupted.
+    pub verdict: Option<Verdict>,
+    /// Why it failed, where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
+}
+
+/// How a rollback is to be done.
+#[derive(Debug, Clone)]
+pub struct RollbackOptions {
+    /// Whether to wait for the verdict.
+    pub wait: bool,
+    /// How long success must hold.
+    pub bake: Duration,
+    /// How long to wait for a verdict.
+    pub timeout: Duration,
+}
+
+/// The deployment under way, if the service's PRIMARY is not complete.
+pub fn in_flight(before: &Snapshot) -> Option<&Deployment> {
+    before
+        .service
+        .primary()
+        .filter(|primary| primary.rollout == RolloutState::InProgress)
+}
+
+/// Stops the deployment under way and lets ECS return to the service revision before it.
+///
+/// # Errors
+/// [`RolloutError::Stop`] when ECS refuses, [`RolloutError::NoDeployment`] when it shows no
+/// service deployment to stop.
+pub async fn roll_back_in_flight(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    deployment: &Deployment,
+    options: &RollbackOptions,
+) -> Result<RollbackOutcome, RolloutError> {
+    let _shield = engine.interrupt.shield();
+    let ours = engine.service_deployment_of(deployment).await?;
+    engine.reporter.event(Event::RollbackStarted {
+        to: before
+            .last_good_revision()
+            .unwrap_or("what ran before")
+            .to_owned(),
+        reason: "the operator asked for it".into(),
+    });
+    engine
+        .stop(&ours.arn, Stop::Rollback)
+        .await
+        .map_err(RolloutError::Stop)?;
+    let plan = Plan {
+        deployment: deployment.id.clone(),
+        revision: deployment.task_definition.clone(),
+        previous_revision: before.last_good_revision().map(str::to_owned),
+        container: engine.environment.container.clone(),
+        digest: None,
+        bake: Duration::ZERO,
+        timeout: options.timeout,
+        fail_fast: false,
+        ecs_rolls_back: true,
+    };
+    let mut outcome = RollbackOutcome {
+        from: deployment.task_definition.clone(),
+        to: None,
+        deployment: deployment.id.clone(),
+        done: false,
+        verdict: None,
+        diagnosis: None,
+    };
+    if options.wait {
+        let watched = engine.watch(&plan, deployment, before, None).await;
+        if let Some(Verdict::RolledBack { to, .. }) = &watched.verdict {
+            outcome.to = Some(to.clone());
+            outcome.done = true;
+        }
+        outcome.diagnosis = watched.diagnosis.filter(|_| !outcome.done);
+        outcome.verdict = watched.verdict;
+    }
+    Ok(outcome)
+}
+
+/// Deploys the earlier revision `to`; no revision is registered and none deregistered.
+///
+/// # Errors
+/// [`RolloutError`] when it could not be begun.
+pub async fn roll_back_to(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    to: &str,
+    options: &RollbackOptions,
+) -> Result<RollbackOutcome, RolloutError> {
+    let document = describe(engine.clients, to).await?.document;
+    let to = document.arn().to_owned();
+    let _shield = engine.interrupt.shield();
+    engine.reporter.event(Event::RollbackStarted {
+        to: to.clone(),
+        reason: "the operator asked for it".into(),
+    });
+    let update = Update {
+        revision: &to,
+        desired_count: None,
+    };
+    let deployment = engine.update(update, before).await?;
+    let plan = Plan {
+        deployment: deployment.id.clone(),
+        revision: to.clone(),
+        previous_revision: before.last_good_revision().map(str::to_owned),
+        container: engine.environment.container.clone(),
+        digest: digest_of(&document, &engine.environment.container),
+        bake: options.bake,
+        timeout: options.timeout,
+        fail_fast: true,
+        ecs_rolls_back: before.rolls_back,
+    };
+    let mut outcome = RollbackOutcome {
+        from: before.task_definition.clone(),
+        to: Some(to),
+        deployment: deployment.id.clone(),
+        done: false,
+        verdict: None,
+        diagnosis: None,
+    };
+    if options.wait {
+        let watched = engine
+            .watch(&plan, &deployment, before, Some(&document))
+            .await;
+        outcome.done = watched.verdict == Some(Verdict::Succeeded);
+        outcome.verdict = watched.verdict;
+        outcome.diagnosis = watched.diagnosis;
+    }
+    Ok(outcome)
+}
+
+/// The digest that the revision names for the container, where it names one.
+pub(super) fn digest_of(document: &Document, container: &str) -> Option<String> {
+    let (_, digest) = document.image(container)?.split_once('@')?;
+    Some(digest.to_owned())
+}
