@@ -170,17 +170,11 @@ impl fmt::Display for Status {
         for (name, value) in self.release_lines() {
             writeln!(f, "{}", labelled(&format!("{name:<8} "), &value, width))?;
         }
-        let deployments = self.deployments.iter().map(|deployment| {
-            [
-                last_part(&deployment.id).to_owned(),
-                deployment.status.clone(),
-                last_part(&deployment.task_definition).to_owned(),
-                format!("{}/{}", deployment.running, deployment.desired),
-                deployment.rollout.as_str().to_owned(),
-            ]
-        });
-        let headings = ["deployment", "status", "revision", "running", "state"];
-        writeln!(f, "\n{}", table(headings, deployments, width))?;
+        if !self.deployments.is_empty() {
+            let deployments = self.deployments.iter().map(deployment_row);
+            let headings = ["deployment", "status", "revision", "running", "state"];
+            writeln!(f, "\n{}", table(headings, deployments, width))?;
+        }
         if !self.tasks.is_empty() {
             let tasks = self.tasks.iter().map(|task| self.task_row(task));
             let headings = ["task", "status", "address", "target", "image"];
@@ -216,4 +210,14 @@ impl Status {
             digest.map(short_digest).unwrap_or_default(),
         ]
     }
+}
+
+fn deployment_row(deployment: &Deployment) -> [String; 5] {
+    [
+        last_part(&deployment.id).to_owned(),
+        deployment.status.clone(),
+        last_part(&deployment.task_definition).to_owned(),
+        format!("{}/{}", deployment.running, deployment.desired),
+        deployment.rollout.as_str().to_owned(),
+    ]
 }

@@ -16,6 +16,7 @@ use crate::plan::PlanError;
 use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::report::lines::told;
+use crate::report::style::Style;
 use crate::report::{ErrorReport, ReportError};
 use crate::rollout::RolloutError;
 use crate::rollout::preflight::PreflightError;
@@ -141,7 +142,11 @@ impl Failure {
     /// Where nobody listens or there is no room, the exit code still says it.
     pub fn show_plain(self) -> Exit {
         let exit = self.exit;
-        let _ = writeln!(std::io::stderr(), "{}", told(&self.into_report()));
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}",
+            told(&self.into_report(), Style::default())
+        );
         exit
     }
 }

@@ -133,11 +133,12 @@ pub fn under_way(timeline: &Timeline) -> String {
     let stage = timeline
         .stage()
         .map_or("working", |span| span.stage.as_str());
-    match &timeline.waiting_for {
-        Some(waiting_for) if !timeline.counts.is_empty() => {
+    match (&timeline.step, &timeline.waiting_for) {
+        (_, Some(waiting_for)) if !timeline.counts.is_empty() => {
             format!("{stage}: waiting for {}", one_line(waiting_for))
         }
-        _ => stage.to_owned(),
+        (Some(step), _) => format!("{stage}: {}", one_line(step)),
+        (None, _) => stage.to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::line::{line, passing, stopped, under_way};
 use super::sink::Sink;
-use super::style::{Style, many_lines};
+use super::style::{Style, Tone, many_lines};
 use super::timeline::Timeline;
 use super::{ErrorReport, Event, Record, ReportError, View, github};
 
@@ -87,13 +87,7 @@ impl Log {
     fn change(&mut self, event: &Event) {
         match event {
             Event::StageStarted { stage } => self.group(Some(stage.as_str())),
-            Event::Stopped { .. } if !self.how.github && !self.how.result_explains => {
-                if let Some(group) = self.timeline.stopped.last() {
-                    for line in stopped(group, self.how.style) {
-                        self.write(&line);
-                    }
-                }
-            }
+            Event::Stopped { .. } => self.explain(),
             _ => {}
         }
         let hidden = self.how.result_explains && matches!(event, Event::Verdict { .. });
@@ -109,22 +103,29 @@ impl Log {
         }
     }
 
-    fn warn_or_change(&mut self, event: &Event) {
-        let annotation = if self.how.github {
-            github::annotation(event, self.timeline.stopped.last())
-        } else {
-            None
+    fn explain(&mut self) {
+        let group = self
+            .timeline
+            .stopped
+            .last()
+            .filter(|_| !self.how.result_explains);
+        let lines = group
+            .map(|group| stopped(group, self.how.style))
+            .unwrap_or_default();
+        lines.iter().for_each(|line| self.write(line));
+    }
+
+    /// An annotation where GitHub takes one for `event`, else a line.
+    fn annotate_or_change(&mut self, event: &Event) {
+        let annotation = github::annotation(event, self.timeline.stopped.last());
+        let least = match event {
+            Event::Warning { .. } | Event::Check { .. } => Detail::Quiet,
+            _ => Detail::Normal,
         };
-        let warns = matches!(event, Event::Warning { .. });
-        match annotation {
+        match annotation.filter(|_| self.how.github) {
             Some(annotation) if self.how.detail >= Detail::Quiet => self.command(&annotation),
-            Some(_) => {}
-            None if self.how.detail >= Detail::Normal
-                || warns && self.how.detail >= Detail::Quiet =>
-            {
-                self.change(event);
-            }
-            None => {}
+            None if self.how.detail >= least => self.change(event),
+            _ => {}
         }
     }
 
@@ -133,17 +134,25 @@ impl Log {
         if self.how.github {
             self.command(&github::error(error));
         } else {
-            self.write(&told(error));
+            self.write(&told(error, self.how.style));
         }
     }
 }
 
 /// An error as people are told it.
-pub fn told(error: &ErrorReport) -> String {
-    let excerpt = error.excerpt.as_deref().unwrap_or_default();
-    let hint = error.hint.as_ref().map(|hint| format!("\n  hint: {hint}"));
-    let text = format!("error: {}\n{excerpt}", error.message);
-    many_lines(&format!("{}{}", text.trim_end(), hint.unwrap_or_default()))
+pub fn told(error: &ErrorReport, style: Style) -> String {
+    let mut text = format!(
+        "{} {}",
+        style.paint(Tone::Bad, "error:"),
+        many_lines(&error.message)
+    );
+    if let Some(excerpt) = &error.excerpt {
+        text.push_str(&format!("\n{}", many_lines(excerpt)));
+    }
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("\n  hint: {}", many_lines(hint)));
+    }
+    text
 }
 
 impl View for Log {
@@ -155,7 +164,7 @@ impl View for Log {
                 error: Some(error), ..
             } => self.error(error),
             Event::Result { error: None, .. } => self.group(None),
-            event => self.warn_or_change(event),
+            event => self.annotate_or_change(event),
         }
         if self.sink.lines() > written {
             self.last_line = record.elapsed;

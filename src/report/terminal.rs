@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::line::{line, passing, stopped, under_way};
+use super::line::{line, stopped, under_way};
 use super::lines::told;
 use super::style::{Style, Tone, columns, cut, one_line};
-use super::table::{labelled, short_id, table};
+use super::table::{short_id, table};
 use super::timeline::{Timeline, Track};
 use super::{Event, Record, ReportError, View};
 
@@ -35,8 +35,10 @@ pub struct Terminal {
     rows: Vec<ProgressBar>,
     how: TerminalStyle,
     timeline: Timeline,
-    step: Option<String>,
+    /// Whether the live part is over until the next stage.
     closed: bool,
+    /// Whether the table of the rollout was shown.
+    tabled: bool,
 }
 
 impl Terminal {
@@ -48,8 +50,8 @@ impl Terminal {
             rows: Vec::new(),
             how,
             timeline: Timeline::default(),
-            step: None,
             closed: false,
+            tabled: false,
         }
     }
 
@@ -68,7 +70,7 @@ impl Terminal {
         head.set_message(
             self.how
                 .style
-                .letters(&head_line(&self.timeline, self.step.as_deref(), elapsed))
+                .letters(&head_line(&self.timeline, elapsed))
                 .into_owned(),
         );
         let lines = live_rows(&self.timeline, self.how);
@@ -92,13 +94,26 @@ impl Terminal {
         }
     }
 
+    /// Leaves the table of the rollout where the live part was.
     fn close(&mut self) {
-        if !self.closed {
-            self.clear();
-            self.closed = true;
-            if let Some(table) = final_table(&self.timeline, self.how.width) {
-                self.say(&format!("\n{table}\n"));
-            }
+        self.clear();
+        self.closed = true;
+        if !self.tabled
+            && let Some(table) = final_table(&self.timeline, self.how.width)
+        {
+            self.tabled = true;
+            self.say(&format!("\n{table}\n"));
+        }
+    }
+
+    fn explain(&self) {
+        if let Some(group) = self
+            .timeline
+            .stopped
+            .last()
+            .filter(|_| !self.how.result_explains)
+        {
+            self.say(&stopped(group, self.how.style).join("\n"));
         }
     }
 
@@ -118,27 +133,18 @@ impl View for Terminal {
     fn record(&mut self, record: &Record) -> Result<(), ReportError> {
         self.timeline.push(record);
         let event = &record.event;
-        if let Some(step) = passing(event) {
-            self.step = Some(step);
-        }
         match event {
-            Event::Stopped { .. } if !self.how.result_explains => {
-                if let Some(group) = self.timeline.stopped.last() {
-                    self.say(&stopped(group, self.how.style).join("\n"));
-                }
-            }
+            Event::StageStarted { .. } => self.closed = false,
             Event::StageFinished { .. } => self.clear(),
+            Event::Stopped { .. } => {
+                self.close();
+                self.explain();
+            }
+            Event::Verdict { .. } => self.close(),
             Event::Result { error, .. } => {
                 self.close();
                 if let Some(error) = error {
-                    let told = told(error);
-                    let told = match told.strip_prefix("error:") {
-                        Some(rest) => {
-                            format!("{}{rest}", self.how.style.paint(Tone::Bad, "error:"))
-                        }
-                        None => told,
-                    };
-                    self.say(&told);
+                    self.say(&told(error, self.how.style));
                 }
             }
             _ => {}
@@ -185,15 +191,10 @@ fn row_style() -> ProgressStyle {
     ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-fn head_line(timeline: &Timeline, step: Option<&str>, elapsed: Duration) -> String {
-    let Some(span) = timeline.stage() else {
-        return String::new();
-    };
-    let seconds = elapsed.saturating_sub(span.began).as_secs();
-    match step {
-        Some(step) if timeline.counts.is_empty() => format!("{seconds} s  {step}"),
-        _ => format!("{seconds} s  {}", under_way(timeline)),
-    }
+fn head_line(timeline: &Timeline, elapsed: Duration) -> String {
+    let began = timeline.stage().map_or(elapsed, |span| span.began);
+    let seconds = elapsed.saturating_sub(began).as_secs();
+    format!("{seconds} s  {}", under_way(timeline))
 }
 
 /// The lines below the head: the deployment, its tasks and its targets as they are now.
@@ -267,13 +268,6 @@ pub fn final_table(timeline: &Timeline, width: u16) -> Option<String> {
         if !rows.is_empty() {
             parts.push(table([kind, "state", "after", "reason"], rows, width));
         }
-    }
-    if let Some(verdict) = &timeline.verdict {
-        parts.push(labelled(
-            "verdict  ",
-            &one_line(&verdict.explanation),
-            width,
-        ));
     }
     Some(parts.join("\n\n"))
 }

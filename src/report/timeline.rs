@@ -31,6 +31,8 @@ pub struct Timeline {
     pub notes: Vec<Note>,
     /// What success still lacks.
     pub waiting_for: Option<String>,
+    /// What the stage under way is doing.
+    pub step: Option<String>,
     /// Tasks that stopped, by how.
     pub stopped: Vec<Stopped>,
     /// The checks of the environment.
@@ -215,12 +217,15 @@ impl Timeline {
         self.began.get_or_insert(record.at);
         self.length = self.length.max(at);
         match &record.event {
-            Event::StageStarted { stage } => self.stages.push(StageSpan {
-                stage: *stage,
-                began: at,
-                ended: None,
-                outcome: None,
-            }),
+            Event::StageStarted { stage } => {
+                self.step = None;
+                self.stages.push(StageSpan {
+                    stage: *stage,
+                    began: at,
+                    ended: None,
+                    outcome: None,
+                });
+            }
             Event::StageFinished { stage, outcome, .. } => self.finish(*stage, at, outcome),
             Event::RolloutStarted { .. } => self.release = release(&record.event),
             Event::Deployment {
@@ -308,7 +313,8 @@ impl Timeline {
                     error: error.clone(),
                 });
             }
-            Event::Progress { .. } | Event::LogLine { .. } => {}
+            Event::Progress { message, .. } => self.step = Some(message.clone()),
+            Event::LogLine { .. } => {}
         }
     }
 

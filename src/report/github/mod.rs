@@ -5,6 +5,7 @@
 
 mod summary;
 
+use super::style::many_lines;
 use super::timeline::Stopped;
 use super::{CheckOutcome, ErrorReport, Event};
 
@@ -89,7 +90,9 @@ fn command(name: &str, title: &str, message: &str) -> String {
 
 /// Escapes what follows the second `::` of a command.
 pub fn data(text: &str) -> String {
-    text.replace('%', "%25")
+    many_lines(text)
+        .replace("##[", "## [")
+        .replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
@@ -118,10 +121,10 @@ mod tests {
 
     #[test]
     fn commands_carry_any_text() {
-        let message = "100 %\r\n::error::x, y: z".to_owned();
+        let message = "100 %\n::error::x, y: z \u{1b}[1m ##[error]".to_owned();
         assert_eq!(
             annotation(&Event::Warning { message }, None).unwrap(),
-            "::warning title=quilt-mcp-deploy::100 %25%0D%0A::error::x, y: z"
+            "::warning title=quilt-mcp-deploy::100 %25%0A::error::x, y: z \\u{1b}[1m ## [error]"
         );
         assert_eq!(
             command("error", "a: b, c %", "d"),

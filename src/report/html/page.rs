@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{chart, class, mark};
 use crate::arn::last_part;
-use crate::report::style::Tone;
+use crate::report::style::{Tone, one_line};
 use crate::report::timeline::{Stopped, Timeline, Track};
 
 /// Nothing is fetched and nothing runs, whatever a log line says.
@@ -130,7 +130,7 @@ fn facts(timeline: &Timeline) -> Markup {
     html! {
         dl {
             @for (name, value) in rows {
-                @if let Some(value) = value { div { dt { (name) } dd { (value) } } }
+                @if let Some(value) = value { div class=[(name == "image").then_some("whole")] { dt { (name) } dd { (value) } } }
             }
         }
     }
@@ -172,7 +172,7 @@ fn group(stopped: &Stopped) -> Markup {
             @if let Some(hint) = &stopped.hint { p class="hint" { (hint) } }
             @if !stopped.log.is_empty() {
                 h4 { "Last log lines" }
-                pre { @for line in &stopped.log { (line) "\n" } }
+                pre { @for line in &stopped.log { (one_line(line)) "\n" } }
             }
         }
     }
@@ -219,7 +219,7 @@ fn states(timeline: &Timeline) -> Markup {
                 tbody {
                     @for (kind, track) in rows {
                         tr {
-                            td { (kind) }
+                            td class="kind" { (kind) }
                             td class="code" { (track.name) }
                             td {
                                 @for state in &track.states {
@@ -250,8 +250,8 @@ fn notes(timeline: &Timeline) -> Markup {
                 tbody {
                     @for note in &timeline.notes {
                         tr {
-                            td class="number" { (mark(note.at.as_secs_f64())) }
-                            td { (note.speaker.as_str()) }
+                            td class="number kind" { (mark(note.at.as_secs_f64())) }
+                            td class="kind" { (note.speaker.as_str()) }
                             td { (note.message) }
                         }
                     }

@@ -1,0 +1,8 @@
+//! What people and programs see of a run, from runs that are written down here.
+
+mod live;
+mod log;
+mod page;
+mod script;
+mod streams;
+mod tables;
