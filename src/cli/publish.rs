@@ -1,7 +1,7 @@
 //! `publish`: the image of this checkout in the environment's repository.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{Context, Exit, Failure};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::image::Checkout;
-use crate::image::{Image, Tag, check, layout};
+use crate::image::{Image, Tag, layout};
 use crate::registry::{Ecr, PublishProgress, Published, PushTarget, Repository, publish_image};
 use crate::report::{Reporter, Stage};
 
@@ -74,16 +74,9 @@ impl Publish {
     /// [`Failure`] with exit code 5 (build), 6 (publish) or 13 (credentials).
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
-        let checkout = self.source.checkout(context)?;
+        let origin = self.source.origin(context)?;
         let (environment, clients) = context.connect().await?;
-        let done = publish(
-            context,
-            &environment,
-            &clients,
-            &self.source,
-            checkout.as_ref(),
-        )
-        .await?;
+        let done = publish(context, &environment, &clients, &self.source, &origin).await?;
         context.print(&PublishResult {
             version: 1,
             environment: environment.name,
@@ -94,35 +87,61 @@ impl Publish {
     }
 }
 
+/// Where the image that is published comes from.
+pub enum Origin {
+    /// It is built from this checkout.
+    Checkout(Checkout),
+    /// It was built elsewhere: a folder in OCI image layout, and the tag for it.
+    Layout(PathBuf, Tag),
+}
+
 impl Source {
-    /// The checkout to build, unless the image comes from elsewhere; refuses a dirty one.
+    /// Where the image comes from; refuses a dirty checkout.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 5.
-    pub fn checkout(&self, context: &Context) -> Result<Option<Checkout>, Failure> {
-        if self.image_layout.is_some() {
-            return Ok(None);
+    /// [`Failure`] with exit code 2 or 5.
+    pub fn origin(&self, context: &Context) -> Result<Origin, Failure> {
+        match (&self.image_layout, &self.tag) {
+            (Some(folder), Some(tag)) => Ok(Origin::Layout(folder.clone(), tag.clone())),
+            (Some(_), None) => Err(Failure::new(Exit::Usage, "--image-layout needs --tag")),
+            (None, _) => Ok(Origin::Checkout(self.checkout(context)?)),
         }
+    }
+
+    fn checkout(&self, context: &Context) -> Result<Checkout, Failure> {
+        const SHOWN: usize = 5;
         let checkout = checkout()?;
-        if checkout.is_dirty() && !context.is_local() && !self.allow_dirty {
-            const SHOWN: usize = 5;
-            let mut changed = checkout
-                .changes
-                .iter()
-                .take(SHOWN)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ");
-            if checkout.changes.len() > SHOWN {
-                changed.push_str(", …");
-            }
-            return Err(Failure::new(
-                Exit::Build,
-                format!("the checkout differs from commit {}: {changed}", checkout.short_commit()),
-            )
-            .hint("commit or stash the changes, or publish them on purpose with --allow-dirty; nothing was changed"));
+        if !checkout.is_dirty() || context.is_local() || self.allow_dirty {
+            return Ok(checkout);
         }
-        Ok(Some(checkout))
+        let mut changed = checkout.changes[..checkout.changes.len().min(SHOWN)].join(", ");
+        if checkout.changes.len() > SHOWN {
+            changed.push_str(", …");
+        }
+        Err(Failure::new(
+            Exit::Build,
+            format!("the checkout differs from commit {}: {changed}", checkout.short_commit()),
+        )
+        .hint("commit or stash the changes, or publish them on purpose with --allow-dirty; nothing was changed"))
+    }
+
+    /// The image and the tag for it, and how long the build took if there was one.
+    async fn image(
+        &self,
+        context: &Context,
+        origin: &Origin,
+    ) -> Result<(Image, Tag, Option<Duration>), Failure> {
+        match origin {
+            Origin::Checkout(checkout) => {
+                let (image, elapsed) = build(context, checkout).await?;
+                let tag = self
+                    .tag
+                    .clone()
+                    .unwrap_or_else(|| checkout.tag(&image.digest));
+                Ok((image, tag, Some(elapsed)))
+            }
+            Origin::Layout(folder, tag) => Ok((layout::read(folder)?, tag.clone(), None)),
+        }
     }
 }
 
@@ -132,24 +151,11 @@ pub async fn publish(
     environment: &Environment,
     clients: &Clients,
     source: &Source,
-    checkout: Option<&Checkout>,
+    origin: &Origin,
 ) -> Result<PublishedImage, Failure> {
     let ecr = Ecr::new(&clients.ecr);
     let repository = repository(context, environment, &ecr, source.create_repository).await?;
-    let (image, build_time) = match (checkout, &source.image_layout) {
-        (Some(checkout), _) => {
-            let (image, elapsed) = build(context, checkout).await?;
-            (image, Some(elapsed))
-        }
-        (None, Some(folder)) => (read_layout(folder)?, None),
-        (None, None) => return Err(Failure::new(Exit::Usage, "there is nothing to publish")),
-    };
-    let tag = match (&source.tag, checkout) {
-        (Some(tag), _) => tag.clone(),
-        (None, Some(checkout)) => checkout.tag(&image.digest),
-        (None, None) => return Err(Failure::new(Exit::Usage, "--image-layout needs --tag")),
-    };
-    check::check(&image)?;
+    let (image, tag, build_time) = source.image(context, origin).await?;
 
     let stage = context.stage(Stage::Publish);
     let target = PushTarget::new(
@@ -178,10 +184,6 @@ pub async fn publish(
 /// ECR refused a call that a publish needs.
 fn refused(error: AwsError) -> Failure {
     Failure::aws(Exit::Publish, &error)
-}
-
-fn read_layout(folder: &Path) -> Result<Image, Failure> {
-    Ok(layout::read(folder)?)
 }
 
 async fn repository(

@@ -12,6 +12,7 @@ mod elf;
 pub mod layout;
 mod model;
 pub mod native;
+mod program;
 mod progress;
 mod reference;
 mod source;

@@ -11,6 +11,7 @@ use super::assemble::{AssembleError, ImageSpec, assemble};
 use super::elf::{StaticBinaryError, check_static_x86_64};
 use super::layout::{self, LayoutError};
 use super::model::Image;
+use super::program::blocking;
 use super::progress::BuildProgress;
 use super::source::Checkout;
 use toolchain::{Host, Toolchain};
@@ -52,7 +53,8 @@ pub async fn build_native(
 ) -> Result<Image, BuildError> {
     Host::current().check()?;
     let target_directory = options.target_directory(checkout);
-    let toolchain = Toolchain::find(&checkout.root).await?;
+    let root = checkout.root.clone();
+    let toolchain = blocking(move || Toolchain::find(&root)).await?;
     let binary = cargo::compile(checkout, &toolchain, &target_directory, progress).await?;
 
     let content = read_binary(&binary).await?;
@@ -93,11 +95,7 @@ async fn read_binary(path: &Path) -> Result<Vec<u8>, BuildError> {
 }
 
 async fn pack(spec: ImageSpec, binary: Vec<u8>, images: PathBuf) -> Result<Image, BuildError> {
-    let work = move || Ok(layout::write(&images, &assemble(&spec, binary)?)?);
-    match tokio::task::spawn_blocking(work).await {
-        Ok(image) => image,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    blocking(move || Ok(layout::write(&images, &assemble(&spec, binary)?)?)).await
 }
 
 /// Why there is no image.
