@@ -9,10 +9,10 @@ use serde_json::json;
 use super::Output;
 use crate::aws::{AwsError, GuardError};
 use crate::config::{ConfigError, LocalEnvironmentError, LockError};
-use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
+use crate::image::{BuildError, DockerBuildError};
 use crate::registry::PushError;
 use crate::release::ReleaseError;
 use crate::rollout::RolloutError;
@@ -180,6 +180,12 @@ impl From<SourceError> for Failure {
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
+        Self::new(Exit::Build, error.to_string())
+    }
+}
+
+impl From<DockerBuildError> for Failure {
+    fn from(error: DockerBuildError) -> Self {
         Self::new(Exit::Build, error.to_string())
     }
 }

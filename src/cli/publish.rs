@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::build::{build, checkout};
+use super::build::{BuilderArgs, build, checkout};
 use super::{Context, Exit, Failure};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
@@ -45,6 +45,8 @@ pub struct Source {
     /// Create the repository if it is missing: immutable tags, scan on push
     #[arg(long)]
     pub create_repository: bool,
+    #[command(flatten)]
+    builder: BuilderArgs,
 }
 
 /// A published image.
@@ -133,7 +135,7 @@ impl Source {
     ) -> Result<(Image, Tag, Option<Duration>), Failure> {
         match origin {
             Origin::Checkout(checkout) => {
-                let (image, elapsed) = build(context, checkout).await?;
+                let (image, _, elapsed) = build(context, checkout, &self.builder).await?;
                 let tag = self
                     .tag
                     .clone()

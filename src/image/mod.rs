@@ -8,6 +8,7 @@
 pub mod assemble;
 pub mod check;
 mod digest;
+pub mod docker;
 mod elf;
 pub mod layout;
 mod model;
@@ -18,6 +19,7 @@ mod reference;
 mod source;
 
 pub use digest::{Digest, DigestError};
+pub use docker::{DockerBuildError, DockerOptions, build_docker};
 pub use elf::StaticBinaryError;
 pub use layout::LayoutError;
 pub use model::{BlobDescriptor, Image, Platform};

@@ -75,6 +75,24 @@ impl Checkout {
         })
     }
 
+    /// Every file that git does not ignore, tracked or not, relative to the top folder. A
+    /// tracked file may be gone from the disk.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn files(&self) -> Result<Vec<PathBuf>, SourceError> {
+        let arguments = [
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ];
+        let listed = git(&self.root, &arguments)?;
+        let paths = listed.split('\0').filter(|path| !path.is_empty());
+        Ok(paths.map(PathBuf::from).collect())
+    }
+
     /// Whether the files differ from the commit.
     pub fn is_dirty(&self) -> bool {
         !self.changes.is_empty()

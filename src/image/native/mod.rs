@@ -11,7 +11,7 @@ use super::assemble::{AssembleError, ImageSpec, assemble};
 use super::elf::{StaticBinaryError, check_static_x86_64};
 use super::layout::{self, LayoutError};
 use super::model::Image;
-use super::program::blocking;
+use super::program::{ask, blocking};
 use super::progress::BuildProgress;
 use super::source::Checkout;
 use toolchain::{Host, Toolchain};
@@ -25,7 +25,7 @@ pub struct NativeOptions {
 }
 
 impl NativeOptions {
-    fn target_directory(&self, checkout: &Checkout) -> PathBuf {
+    pub(super) fn target_directory(&self, checkout: &Checkout) -> PathBuf {
         let from_environment =
             || std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty());
         let directory = self
@@ -73,6 +73,12 @@ pub async fn build_native(
         bytes: image.size,
     });
     Ok(image)
+}
+
+/// Whether this machine can build natively: the right kind of machine, and a compiler.
+pub fn can_build_here() -> bool {
+    let has_compiler = || ask(std::process::Command::new("cargo").arg("--version")).is_ok();
+    Host::current().check().is_ok() && has_compiler()
 }
 
 /// Where finished images are kept, one folder each.
