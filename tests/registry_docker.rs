@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use quilt_mcp_deploy::image::{RepositoryName, Tag};
-use quilt_mcp_deploy::registry::{Credentials, PushError, PushTarget, publish_image};
+use quilt_mcp_deploy::registry::{Access, Credentials, PushError, publish_image};
 use support::images::{self, noise};
 use support::tool;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -70,8 +70,8 @@ impl DockerRegistry {
     }
 }
 
-fn target(registry: &DockerRegistry, password: &str) -> PushTarget {
-    PushTarget::new(
+fn target(registry: &DockerRegistry, password: &str) -> Access {
+    Access::new(
         registry.repository(),
         Some(Credentials::new(USER, password, None)),
     )

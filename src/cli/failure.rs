@@ -13,7 +13,7 @@ use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
 use crate::image::{BuildError, DockerBuildError};
-use crate::registry::PushError;
+use crate::registry::{CopyError, PushError, ScanError};
 use crate::release::ReleaseError;
 use crate::rollout::RolloutError;
 use crate::rollout::preflight::PreflightError;
@@ -74,6 +74,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// A failure with this exit code and message.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
@@ -205,6 +210,22 @@ impl From<CheckError> for Failure {
 impl From<PushError> for Failure {
     fn from(error: PushError) -> Self {
         Self::new(Exit::Publish, error.to_string())
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        Self::new(Exit::Publish, error.to_string())
+    }
+}
+
+impl From<ScanError> for Failure {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Aws(error) => Self::aws(Exit::Publish, &error),
+            error @ ScanError::NoResult { .. } => Self::new(Exit::Publish, error.to_string())
+                .hint("the image is published; run the same command again, or without --scan-gate"),
+        }
     }
 }
 

@@ -4,7 +4,10 @@ mod build;
 mod context;
 mod deploy;
 mod failure;
+mod images;
 mod local;
+mod promote;
+mod prune;
 mod publish;
 mod rollout;
 mod smoke;
@@ -80,6 +83,12 @@ pub enum Command {
     Build(build::Build),
     /// Push this checkout's image to the environment's repository and print its digest
     Publish(publish::Publish),
+    /// Copy an image, byte for byte, from one environment's repository to another's
+    Promote(promote::Promote),
+    /// List the environment's published images and where each runs
+    Images(images::Images),
+    /// Delete old images that no environment runs or ran
+    Prune(prune::Prune),
     /// Move the service to a published image and watch it to a verdict
     Rollout(rollout::RolloutArgs),
     /// Do an MCP handshake with the environment's endpoint
@@ -139,6 +148,9 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Deploy(args) => args.run(&context).await,
         Command::Build(args) => args.run(&context).await,
         Command::Publish(args) => args.run(&context).await,
+        Command::Promote(args) => args.run(&context).await,
+        Command::Images(args) => args.run(&context).await,
+        Command::Prune(args) => args.run(&context).await,
         Command::Rollout(args) => args.run(&context).await,
         Command::Smoke(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,

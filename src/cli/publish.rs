@@ -14,7 +14,7 @@ use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::image::Checkout;
 use crate::image::{Image, Tag, layout};
-use crate::registry::{Ecr, PublishProgress, Published, PushTarget, Repository, publish_image};
+use crate::registry::{Ecr, PublishProgress, Published, Repository, Scan, Severity, publish_image};
 use crate::report::{Reporter, Stage};
 
 /// Push this checkout's image to the environment's repository and print its digest.
@@ -47,6 +47,12 @@ pub struct Source {
     pub create_repository: bool,
     #[command(flatten)]
     builder: BuilderArgs,
+    /// Wait for ECR's scan, and fail on a finding of this severity or above
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    scan_gate: Option<Severity>,
+    /// How long to wait for the scan, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    scan_timeout: u64,
 }
 
 /// A published image.
@@ -160,10 +166,7 @@ pub async fn publish(
     let (image, tag, build_time) = source.image(context, origin).await?;
 
     let stage = context.stage(Stage::Publish);
-    let target = PushTarget::new(
-        repository.uri,
-        Some(ecr.authorisation().await.map_err(refused)?),
-    );
+    let target = ecr.access(repository.uri).await.map_err(refused)?;
     let (progress, shown) = progress_channel();
     let push = publish_image(&target, &image, &tag, progress);
     let published = show_while(context, push, shown).await?;
@@ -175,20 +178,64 @@ pub async fn publish(
     } else {
         format!("nothing to do: {} is there", published.tag)
     };
+    let push_time = stage.finish(outcome);
+    if let Some(gate) = source.scan_gate {
+        let patience = Duration::from_secs(source.scan_timeout);
+        let scan = ecr.scan(&environment.repository, &published.digest, patience);
+        pass_gate(context, gate, scan.await?, &published)?;
+    }
     Ok(PublishedImage {
-        push_time: stage.finish(outcome),
+        push_time,
         commit: image.commit,
         published,
         build_time,
     })
 }
 
+/// Fails on findings at or above `gate`; says so where there was no scan.
+fn pass_gate(
+    context: &Context,
+    gate: Severity,
+    scan: Scan,
+    published: &Published,
+) -> Result<(), Failure> {
+    let findings = match scan {
+        Scan::Findings(findings) => findings,
+        Scan::NotScanned(why) => {
+            context.reporter.warn(format!(
+                "{} was not scanned, so nothing could be gated: {why}",
+                published.repository
+            ));
+            return Ok(());
+        }
+    };
+    let severe: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.severity >= gate)
+        .map(|finding| format!("\n  {finding}"))
+        .collect();
+    if severe.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Publish,
+        format!(
+            "ECR's scan of {} has {} findings at or above --scan-gate:{}",
+            published.digest,
+            severe.len(),
+            severe.concat()
+        ),
+    )
+    .hint("the image is published under its tag, but was not rolled out; mend the packages and publish the next commit"))
+}
+
 /// ECR refused a call that a publish needs.
-fn refused(error: AwsError) -> Failure {
+pub fn refused(error: AwsError) -> Failure {
     Failure::aws(Exit::Publish, &error)
 }
 
-async fn repository(
+/// The environment's repository, made first if it is missing and may be.
+pub async fn repository(
     context: &Context,
     environment: &Environment,
     ecr: &Ecr,
@@ -211,9 +258,11 @@ async fn repository(
     }
 }
 
-type Shown = tokio::sync::mpsc::UnboundedReceiver<PublishProgress>;
+/// What [`progress_channel`] is read from.
+pub type Shown = tokio::sync::mpsc::UnboundedReceiver<PublishProgress>;
 
-fn progress_channel() -> (crate::registry::push::ProgressSink, Shown) {
+/// Where a push tells how it gets on, and where that is read.
+pub fn progress_channel() -> (crate::registry::push::ProgressSink, Shown) {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     // A progress that nobody reads any more is not worth a word.
     (
@@ -222,7 +271,12 @@ fn progress_channel() -> (crate::registry::push::ProgressSink, Shown) {
     )
 }
 
-async fn show_while<T>(context: &Context, work: impl Future<Output = T>, mut shown: Shown) -> T {
+/// Shows what comes out of the channel until the work is done.
+pub async fn show_while<T>(
+    context: &Context,
+    work: impl Future<Output = T>,
+    mut shown: Shown,
+) -> T {
     tokio::pin!(work);
     loop {
         tokio::select! {

@@ -7,6 +7,7 @@
 
 pub mod assemble;
 pub mod check;
+pub mod contents;
 mod digest;
 pub mod docker;
 mod elf;
@@ -16,6 +17,7 @@ pub mod native;
 mod program;
 mod progress;
 mod reference;
+pub mod sbom;
 mod source;
 
 pub use digest::{Digest, DigestError};

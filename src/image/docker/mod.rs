@@ -21,6 +21,7 @@ use super::model::{Image, Platform};
 use super::native::NativeOptions;
 use super::program::blocking;
 use super::progress::BuildProgress;
+use super::sbom;
 use super::source::Checkout;
 pub use context::Context;
 pub use engine::{Engine, Patience};
@@ -64,9 +65,12 @@ pub async fn build_docker(
     verify_platform(engine, &id).await?;
     let export = export(engine, &id).await?;
     let (created, images) = (checkout.committed_at, images_directory(checkout, options));
+    let source = checkout.clone();
     let image = blocking(move || {
         let assembled: Assembled = archive::read(&export, created)?;
-        Ok::<_, DockerBuildError>(layout::write(&images, &assembled)?)
+        let image = layout::write(&images, &assembled)?;
+        sbom::write(&source, &image)?;
+        Ok::<_, DockerBuildError>(image)
     })
     .await?;
     progress(BuildProgress::ImageReady {

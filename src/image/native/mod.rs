@@ -13,6 +13,7 @@ use super::layout::{self, LayoutError};
 use super::model::Image;
 use super::program::{ask, blocking};
 use super::progress::BuildProgress;
+use super::sbom;
 use super::source::Checkout;
 use toolchain::{Host, Toolchain};
 
@@ -62,12 +63,8 @@ pub async fn build_native(
         path: binary,
         bytes: content.len() as u64,
     });
-    let image = pack(
-        ImageSpec::from(checkout),
-        content,
-        images_directory(&target_directory),
-    )
-    .await?;
+    let (source, images) = (checkout.clone(), images_directory(&target_directory));
+    let image = blocking(move || pack(&source, content, &images)).await?;
     progress(BuildProgress::ImageReady {
         digest: image.digest.clone(),
         bytes: image.size,
@@ -100,8 +97,10 @@ async fn read_binary(path: &Path) -> Result<Vec<u8>, BuildError> {
     Ok(content)
 }
 
-async fn pack(spec: ImageSpec, binary: Vec<u8>, images: PathBuf) -> Result<Image, BuildError> {
-    blocking(move || Ok(layout::write(&images, &assemble(&spec, binary)?)?)).await
+fn pack(checkout: &Checkout, binary: Vec<u8>, images: &Path) -> Result<Image, BuildError> {
+    let image = layout::write(images, &assemble(&ImageSpec::from(checkout), binary)?)?;
+    sbom::write(checkout, &image)?;
+    Ok(image)
 }
 
 /// Why there is no image.
