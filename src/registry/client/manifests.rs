@@ -57,8 +57,12 @@ impl RemoteRepository {
         if let Some(digest) = content_digest(successful(answer).await?.headers())? {
             return Ok(Some(digest));
         }
-        let manifest = self.manifest(tag.as_str()).await?;
-        Ok(Some(Digest::of(&manifest.content)))
+        match self.manifest(tag.as_str()).await {
+            Ok(manifest) => Ok(Some(Digest::of(&manifest.content))),
+            // Deleted in between.
+            Err(Failure::Absent(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The manifest with this digest, which its bytes are seen to have.
