@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use support::docker::docker;
 use support::rehearsal::{Ended, Rehearsal};
-use support::{skip, tool, tool_named_by};
+use support::{tool, tool_named_by};
 
 const COMMIT: &str = "3333333333333333333333333333333333333333";
 
@@ -186,25 +187,6 @@ fn log_in(login: &mut Command, rehearsal: &Rehearsal, registry: &str) {
         .write_all(rehearsal.registry_password().as_bytes())
         .unwrap();
     assert!(login.wait().unwrap().success());
-}
-
-/// Docker with the engine that answers, where one does.
-fn docker(folder: &Path) -> Option<Command> {
-    let program = tool("docker")?;
-    let answers = Command::new(&program)
-        .arg("version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap()
-        .success();
-    if !answers {
-        skip("no Docker engine answers");
-        return None;
-    }
-    let mut command = Command::new(program);
-    command.env("DOCKER_CONFIG", folder);
-    Some(command)
 }
 
 #[test]

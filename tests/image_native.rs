@@ -1,5 +1,7 @@
 //! The native builder on this very workspace; the only test that compiles the server.
 
+mod support;
+
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,6 +11,7 @@ use std::sync::Mutex;
 use quilt_mcp_deploy::image::{
     BuildError, BuildProgress, Checkout, Image, NativeOptions, build_native, check, layout,
 };
+use support::workspace::small_workspace;
 
 /// The content of one file of an image, looked for from the top layer down.
 fn file_in(image: &Image, path: &str) -> Option<Vec<u8>> {
@@ -86,55 +89,6 @@ async fn builds_an_image_that_may_be_published_and_whose_program_starts() {
     assert_eq!(again.layout, image.layout);
 }
 
-/// A workspace that looks like ours to the builder, with a program that knows its own path.
-fn small_workspace(root: &Path, program: &str) -> Checkout {
-    let manifest = "[workspace]\nmembers = [\"server\"]\nresolver = \"3\"\n\
-         [profile.image]\ninherits = \"release\"\nstrip = \"symbols\"\n";
-    let server =
-        "[package]\nname = \"quilt-mcp-server\"\nversion = \"1.4.0\"\nedition = \"2024\"\n";
-    let lock = "version = 4\n\n[[package]]\nname = \"quilt-mcp-server\"\nversion = \"1.4.0\"\n";
-    let toolchain = include_str!("../rust-toolchain.toml");
-    for (path, text) in [
-        ("Cargo.toml", manifest),
-        ("Cargo.lock", lock),
-        ("rust-toolchain.toml", toolchain),
-        (".gitignore", "/target\n"),
-        ("server/Cargo.toml", server),
-        ("server/src/main.rs", program),
-    ] {
-        let path = root.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    for arguments in [
-        &["init", "--quiet"][..],
-        &["add", "."],
-        &[
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@example.com",
-            "-c",
-            "commit.gpgsign=false",
-            "commit",
-            "--quiet",
-            "-m",
-            "x",
-        ],
-    ] {
-        let status = Command::new("git")
-            .arg("-C")
-            .arg(root)
-            .args(arguments)
-            .env("GIT_AUTHOR_DATE", "2026-03-04T05:06:07Z")
-            .env("GIT_COMMITTER_DATE", "2026-03-04T05:06:07Z")
-            .status()
-            .unwrap();
-        assert!(status.success(), "git {arguments:?}");
-    }
-    Checkout::discover(root).unwrap()
-}
-
 fn inside(checkout: &Checkout) -> NativeOptions {
     NativeOptions {
         target_directory: Some(checkout.root.join("target")),
@@ -149,7 +103,7 @@ async fn two_folders_give_one_digest() {
     let folder = tempfile::tempdir().unwrap();
     let mut digests = Vec::new();
     for place in ["a", "another place/further down"] {
-        let checkout = small_workspace(&folder.path().join(place), PROGRAM);
+        let checkout = small_workspace(&folder.path().join(place), PROGRAM, &[]);
         let image = build_native(&checkout, &inside(&checkout), &|_| ())
             .await
             .unwrap();
@@ -161,7 +115,7 @@ async fn two_folders_give_one_digest() {
 #[tokio::test]
 async fn what_the_compiler_says_is_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let checkout = small_workspace(folder.path(), "fn main() { let x: u8 = \"text\"; }\n");
+    let checkout = small_workspace(folder.path(), "fn main() { let x: u8 = \"text\"; }\n", &[]);
     let error = build_native(&checkout, &inside(&checkout), &|_| ())
         .await
         .unwrap_err();
@@ -180,7 +134,7 @@ async fn what_the_compiler_says_is_shown() {
 #[tokio::test]
 async fn a_lock_file_that_does_not_fit_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let checkout = small_workspace(folder.path(), PROGRAM);
+    let checkout = small_workspace(folder.path(), PROGRAM, &[]);
     std::fs::write(checkout.root.join("Cargo.lock"), "version = 4\n").unwrap();
     let error = build_native(&checkout, &inside(&checkout), &|_| ())
         .await
@@ -191,7 +145,7 @@ async fn a_lock_file_that_does_not_fit_is_told() {
 #[tokio::test]
 async fn a_package_without_the_program_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let checkout = small_workspace(folder.path(), PROGRAM);
+    let checkout = small_workspace(folder.path(), PROGRAM, &[]);
     let server = checkout.root.join("server/src");
     std::fs::rename(server.join("main.rs"), server.join("lib.rs")).unwrap();
     let error = build_native(&checkout, &inside(&checkout), &|_| ())

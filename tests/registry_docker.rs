@@ -2,88 +2,32 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
-use quilt_mcp_deploy::image::{RepositoryName, Tag};
-use quilt_mcp_deploy::registry::{Credentials, PushError, PushTarget, publish_image};
+use quilt_mcp_deploy::image::Tag;
+use quilt_mcp_deploy::registry::{Access, Credentials, PushError, publish_image};
+use support::docker_registry::{DockerRegistry, PASSWORD, Setup, USER};
 use support::images::{self, noise};
 use support::tool;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Child;
 
-const USER: &str = "AWS";
-const PASSWORD: &str = "s3cret";
-/// `PASSWORD` in bcrypt, the only form that this registry takes.
-const HTPASSWD: &str = "AWS:$2b$04$SMJdIsdEkk7Nw7VTn6YJjeZO0UTFOElEIevr//Uoz3hG6SSv9RzkG\n";
-
-/// A running docker-registry; ends when dropped.
-struct DockerRegistry {
-    host: String,
-    _process: Child,
-}
-
-impl DockerRegistry {
-    async fn start(program: &Path, folder: &Path) -> Self {
-        let htpasswd = folder.join("htpasswd");
-        std::fs::write(&htpasswd, HTPASSWD).unwrap();
-        let config = format!(
-            "version: 0.1\n\
-             storage: {{filesystem: {{rootdirectory: {0}/storage}}}}\n\
-             http: {{addr: '127.0.0.1:0', secret: test}}\n\
-             auth: {{htpasswd: {{realm: test, path: {0}/htpasswd}}}}\n",
-            folder.display()
-        );
-        let config_file = folder.join("config.yml");
-        std::fs::write(&config_file, config).unwrap();
-        let mut process = tokio::process::Command::new(program)
-            .arg("serve")
-            .arg(&config_file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
-        let host = loop {
-            let line = log.next_line().await.unwrap();
-            let line = line.unwrap_or_else(|| panic!("docker-registry ended: {said:?}"));
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                break rest.split('"').next().unwrap().to_owned();
-            }
-            said.push(line);
-        };
-        // Keep reading, or the registry blocks on a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-        Self {
-            host,
-            _process: process,
-        }
-    }
-
-    fn repository(&self) -> RepositoryName {
-        format!("{}/team/quilt-mcp-server", self.host)
-            .parse()
-            .unwrap()
-    }
-}
-
-fn target(registry: &DockerRegistry, password: &str) -> PushTarget {
-    PushTarget::new(
-        registry.repository(),
+fn target(registry: &DockerRegistry, password: &str) -> Access {
+    Access::new(
+        registry.repository("team/quilt-mcp-server"),
         Some(Credentials::new(USER, password, None)),
     )
 }
 
 #[tokio::test]
 async fn a_real_registry_holds_what_we_published() {
-    let Some(program) = tool("docker-registry") else {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup {
+        password: true,
+        tls: false,
+    };
+    let Some(registry) = DockerRegistry::start(folder.path(), setup).await else {
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let registry = DockerRegistry::start(&program, folder.path()).await;
     let image = images::image(&folder.path().join("images"), &noise(5_000_000, 3));
     let tag: Tag = "1.4.0-3f2a9c1".parse().unwrap();
     let publish = || publish_image_to(&registry, PASSWORD, &image, &tag);

@@ -9,21 +9,21 @@ use axum::http::Method;
 use proptest::prelude::*;
 use quilt_mcp_deploy::image::{Digest, Image, RepositoryName, Tag};
 use quilt_mcp_deploy::registry::{
-    Credentials, PublishProgress, Published, PushError, PushTarget, RetryPolicy, publish_image,
+    Access, Credentials, PublishProgress, Published, PushError, RetryPolicy, publish_image,
 };
 use support::fake_registry::{FakeRegistry, Fault, breaking_wire};
 use support::images::{self, noise};
 
 const BUSY: Fault = Fault::Refuse(503, None, "UNAVAILABLE", "try later");
 
-fn target(repository: RepositoryName) -> PushTarget {
-    PushTarget {
+fn target(repository: RepositoryName) -> Access {
+    Access {
         retry: RetryPolicy {
             attempts: 4,
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_millis(5),
         },
-        ..PushTarget::new(repository, Some(Credentials::new("AWS", "s3cret", None)))
+        ..Access::new(repository, Some(Credentials::new("AWS", "s3cret", None)))
     }
 }
 
@@ -324,7 +324,7 @@ async fn missing_and_expired_credentials_are_named() {
             1,
             Fault::Refuse(401, None, "", ""),
         );
-        let target = PushTarget::new(registry.repository(), credentials);
+        let target = Access::new(registry.repository(), credentials);
         let error = publish_image(&target, &image, &tag(), Arc::new(|_| ()))
             .await
             .unwrap_err();

@@ -3,28 +3,66 @@
 use std::fmt;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Context, Exit, Failure};
-use crate::image::BuildProgress;
-use crate::image::Checkout;
-use crate::image::{Image, Tag};
-use crate::image::{NativeOptions, build_native};
+use crate::image::docker::{Engine, Patience};
+use crate::image::native::can_build_here;
+use crate::image::{
+    BuildProgress, Checkout, DockerOptions, Image, NativeOptions, Tag, build_docker, build_native,
+};
 use crate::report::{Reporter, Stage};
 
 /// Build the linux/amd64 image of this checkout and print its digest.
 ///
 /// The native builder compiles the server with cargo and puts the image together in
-/// process: no Docker engine is needed, and the same commit gives the same digest.
+/// process: no Docker engine is needed, and the same commit gives the same digest. The
+/// Docker builder runs server/Dockerfile, on any machine with an engine.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  quilt-mcp-deploy build --output json | jq -r .image.digest")]
-pub struct Build {}
+pub struct Build {
+    #[command(flatten)]
+    builder: BuilderArgs,
+}
+
+/// Which builder, and what it is told.
+#[derive(Debug, Clone, Args)]
+pub struct BuilderArgs {
+    /// The builder; `auto` takes the native one where this machine can, else Docker
+    #[arg(long, value_enum, default_value_t = Builder::Auto, env = "QUILT_MCP_BUILDER")]
+    pub builder: Builder,
+    /// A build argument for the Docker builder, such as RUST_IMAGE=registry.example/rust:1.95
+    #[arg(long = "build-arg", value_name = "NAME=VALUE", value_parser = build_arg)]
+    pub build_args: Vec<(String, String)>,
+    /// The network that the Docker builder's steps use, such as `host`
+    #[arg(long, value_name = "NETWORK")]
+    pub build_network: Option<String>,
+}
+
+/// Who builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Builder {
+    /// Native on linux/amd64 with a Rust toolchain, else Docker.
+    Auto,
+    /// A Docker engine or Podman, through server/Dockerfile.
+    Docker,
+    /// This machine's cargo; no engine.
+    Native,
+}
+
+fn build_arg(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
 
 /// A built image, as the result of `build`.
 #[derive(Debug, Serialize)]
 struct BuildResult {
     version: u32,
+    builder: &'static str,
     image: Image,
     tag: Tag,
 }
@@ -36,9 +74,10 @@ impl Build {
     /// [`Failure`] with exit code 5.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let checkout = checkout()?;
-        let (image, _) = build(context, &checkout).await?;
+        let (image, builder, _) = build(context, &checkout, &self.builder).await?;
         context.print(&BuildResult {
             version: 1,
+            builder,
             tag: checkout.tag(&image.digest),
             image,
         })?;
@@ -57,22 +96,45 @@ pub fn checkout() -> Result<Checkout, Failure> {
     Ok(Checkout::discover(&folder)?)
 }
 
-/// Builds the image of `checkout`, showing how it gets on.
-pub async fn build(context: &Context, checkout: &Checkout) -> Result<(Image, Duration), Failure> {
+/// Builds the image of `checkout`, showing how it gets on; gives it, the builder that made it, and
+/// how long that took.
+pub async fn build(
+    context: &Context,
+    checkout: &Checkout,
+    args: &BuilderArgs,
+) -> Result<(Image, &'static str, Duration), Failure> {
     let stage = context.stage(Stage::Build);
-    let image = build_native(checkout, &NativeOptions::default(), &|progress| {
+    let show = |progress: BuildProgress| {
         if let Some(message) = describe(&progress) {
             context.reporter.progress(Stage::Build, message);
         }
-    })
-    .await?;
-    let elapsed = stage.finish(format!("{} of {}", image.digest, checkout.revision()));
-    Ok((image, elapsed))
+    };
+    let native = match args.builder {
+        Builder::Native => true,
+        Builder::Docker => false,
+        Builder::Auto => can_build_here(),
+    };
+    let (image, builder) = if native {
+        let image = build_native(checkout, &NativeOptions::default(), &show).await?;
+        (image, "native")
+    } else {
+        let engine = Engine::find(None, Patience::default()).await?;
+        let options = DockerOptions {
+            build_args: args.build_args.clone(),
+            network: args.build_network.clone(),
+            target_directory: None,
+        };
+        let image = build_docker(checkout, &engine, &options, &show).await?;
+        (image, "docker")
+    };
+    let outcome = format!("{} of {} ({builder})", image.digest, checkout.revision());
+    Ok((image, builder, stage.finish(outcome)))
 }
 
 fn describe(progress: &BuildProgress) -> Option<String> {
     match progress {
         BuildProgress::Compiling { target } => Some(format!("compiling for {target}")),
+        BuildProgress::Step { instruction, .. } => Some(instruction.clone()),
         BuildProgress::Message { line } => Some(line.clone()),
         BuildProgress::Compiled { name, ready, .. } => {
             Some(format!("{ready} crates ready, {name}"))
@@ -85,6 +147,7 @@ fn describe(progress: &BuildProgress) -> Option<String> {
 impl fmt::Display for BuildResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "digest  {}", self.image.digest)?;
+        writeln!(f, "builder {}", self.builder)?;
         writeln!(f, "tag     {}", self.tag)?;
         writeln!(
             f,

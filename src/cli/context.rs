@@ -81,10 +81,19 @@ impl Context {
     /// # Errors
     /// [`Failure`] when it is unknown, or is `local` and does not run.
     pub fn environment(&self) -> Result<Environment, Failure> {
-        let mut environment = if self.is_local() {
+        self.environment_named(&self.environment_name())
+    }
+
+    /// The names of the configuration's environments.
+    pub fn environment_names(&self) -> Vec<String> {
+        self.config.names().map(str::to_owned).collect()
+    }
+
+    fn environment_named(&self, name: &str) -> Result<Environment, Failure> {
+        let mut environment = if name == LOCAL {
             Environment::local(&self.state)?
         } else {
-            self.config.environment(&self.environment_name())?.clone()
+            self.config.environment(name)?.clone()
         };
         if let Some(region) = &self.common.region {
             environment.region.clone_from(region);
@@ -103,7 +112,15 @@ impl Context {
     /// # Errors
     /// [`Failure`] with exit code 13 for missing, expired or foreign credentials.
     pub async fn connect(&self) -> Result<(Environment, Clients), Failure> {
-        let environment = self.environment()?;
+        self.connect_to(&self.environment_name()).await
+    }
+
+    /// As [`Context::connect`], for the environment of this name.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is unknown, and as [`Context::connect`].
+    pub async fn connect_to(&self, name: &str) -> Result<(Environment, Clients), Failure> {
+        let environment = self.environment_named(name)?;
         let clients = Clients::connect(&environment).await;
         clients.guard_account(&environment).await?;
         Ok((environment, clients))

@@ -59,7 +59,7 @@ impl Deploy {
     /// [`Failure`] of the stage that failed.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
-        let checkout = self.source.checkout(context)?;
+        let origin = self.source.origin(context)?;
         let mut seconds = Seconds::default();
         if context.is_local() {
             seconds.local = local::ensure_up(context)
@@ -67,14 +67,7 @@ impl Deploy {
                 .map(|elapsed| elapsed.as_secs_f64());
         }
         let (environment, clients) = context.connect().await?;
-        let image = publish(
-            context,
-            &environment,
-            &clients,
-            &self.source,
-            checkout.as_ref(),
-        )
-        .await?;
+        let image = publish(context, &environment, &clients, &self.source, &origin).await?;
         seconds.build = image.build_time.map(|elapsed| elapsed.as_secs_f64());
         seconds.publish = Some(image.push_time.as_secs_f64());
         let release = release_image(&image, released_by(&clients));

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use crate::aws::{AwsError, GuardError};
 use crate::config::{ConfigError, LocalEnvironmentError, LockError};
 use crate::history::HistoryError;
-use crate::image::BuildError;
 use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
+use crate::image::{BuildError, DockerBuildError};
 use crate::interrupt::Signal;
 use crate::logs::SourceError as LogSourceError;
 use crate::plan::PlanError;
-use crate::registry::PushError;
+use crate::registry::{CopyError, PushError, ScanError};
 use crate::release::ReleaseError;
 use crate::report::lines::told;
 use crate::report::style::Style;
@@ -89,6 +89,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// A failure with this exit code and message.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
@@ -222,6 +227,12 @@ impl From<BuildError> for Failure {
     }
 }
 
+impl From<DockerBuildError> for Failure {
+    fn from(error: DockerBuildError) -> Self {
+        Self::new(Exit::Build, error.to_string())
+    }
+}
+
 impl From<LayoutError> for Failure {
     fn from(error: LayoutError) -> Self {
         Self::new(Exit::Build, error.to_string())
@@ -237,6 +248,22 @@ impl From<CheckError> for Failure {
 impl From<PushError> for Failure {
     fn from(error: PushError) -> Self {
         Self::new(Exit::Publish, error.to_string())
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        Self::new(Exit::Publish, error.to_string())
+    }
+}
+
+impl From<ScanError> for Failure {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Aws(error) => Self::aws(Exit::Publish, &error),
+            error @ ScanError::NoResult { .. } => Self::new(Exit::Publish, error.to_string())
+                .hint("the image is published; run the same command again, or without --scan-gate"),
+        }
     }
 }
 

@@ -6,9 +6,12 @@ mod deploy;
 mod diagnosis;
 mod failure;
 mod history;
+mod images;
 mod local;
 mod logs;
 mod plan;
+mod promote;
+mod prune;
 mod publish;
 mod release_image;
 mod rollback;
@@ -99,6 +102,12 @@ pub enum Command {
     Publish(publish::Publish),
     /// Show what `rollout` would do; changes nothing
     Plan(plan::PlanArgs),
+    /// Copy an image, byte for byte, from one environment's repository to another's
+    Promote(promote::Promote),
+    /// List the environment's published images and where each runs
+    Images(images::Images),
+    /// Delete old images that no environment runs or ran
+    Prune(prune::Prune),
     /// Move the service to a published image and watch it to a verdict
     Rollout(rollout::RolloutArgs),
     /// Attach to a deployment and watch it to its verdict
@@ -200,6 +209,9 @@ async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<
         Command::Build(args) => args.run(&context).await,
         Command::Publish(args) => args.run(&context).await,
         Command::Plan(args) => args.run(&context).await,
+        Command::Promote(args) => args.run(&context).await,
+        Command::Images(args) => args.run(&context).await,
+        Command::Prune(args) => args.run(&context).await,
         Command::Rollout(args) => args.run(&context).await,
         Command::Watch(args) => args.run(&context).await,
         Command::Stop(args) => args.run(&context).await,

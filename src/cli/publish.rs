@@ -1,20 +1,20 @@
 //! `publish`: the image of this checkout in the environment's repository.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::build::{build, checkout};
+use super::build::{BuilderArgs, build, checkout};
 use super::{Context, Exit, Failure};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::image::Checkout;
-use crate::image::{Image, Tag, check, layout};
-use crate::registry::{Ecr, PublishProgress, Published, PushTarget, Repository, publish_image};
+use crate::image::{Image, Tag, layout};
+use crate::registry::{Ecr, PublishProgress, Published, Repository, Scan, Severity, publish_image};
 use crate::report::{Reporter, Stage};
 
 /// Push this checkout's image to the environment's repository and print its digest.
@@ -45,6 +45,14 @@ pub struct Source {
     /// Create the repository if it is missing: immutable tags, scan on push
     #[arg(long)]
     pub create_repository: bool,
+    #[command(flatten)]
+    builder: BuilderArgs,
+    /// Wait for ECR's scan, and fail on a finding of this severity or above
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    scan_gate: Option<Severity>,
+    /// How long to wait for the scan, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    scan_timeout: u64,
 }
 
 /// A published image.
@@ -74,16 +82,9 @@ impl Publish {
     /// [`Failure`] with exit code 5 (build), 6 (publish) or 13 (credentials).
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
-        let checkout = self.source.checkout(context)?;
+        let origin = self.source.origin(context)?;
         let (environment, clients) = context.connect().await?;
-        let done = publish(
-            context,
-            &environment,
-            &clients,
-            &self.source,
-            checkout.as_ref(),
-        )
-        .await?;
+        let done = publish(context, &environment, &clients, &self.source, &origin).await?;
         context.print(&PublishResult {
             version: 1,
             environment: environment.name,
@@ -94,35 +95,61 @@ impl Publish {
     }
 }
 
+/// Where the image that is published comes from.
+pub enum Origin {
+    /// It is built from this checkout.
+    Checkout(Checkout),
+    /// It was built elsewhere: a folder in OCI image layout, and the tag for it.
+    Layout(PathBuf, Tag),
+}
+
 impl Source {
-    /// The checkout to build, unless the image comes from elsewhere; refuses a dirty one.
+    /// Where the image comes from; refuses a dirty checkout.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 5.
-    pub fn checkout(&self, context: &Context) -> Result<Option<Checkout>, Failure> {
-        if self.image_layout.is_some() {
-            return Ok(None);
+    /// [`Failure`] with exit code 2 or 5.
+    pub fn origin(&self, context: &Context) -> Result<Origin, Failure> {
+        match (&self.image_layout, &self.tag) {
+            (Some(folder), Some(tag)) => Ok(Origin::Layout(folder.clone(), tag.clone())),
+            (Some(_), None) => Err(Failure::new(Exit::Usage, "--image-layout needs --tag")),
+            (None, _) => Ok(Origin::Checkout(self.checkout(context)?)),
         }
+    }
+
+    fn checkout(&self, context: &Context) -> Result<Checkout, Failure> {
+        const SHOWN: usize = 5;
         let checkout = checkout()?;
-        if checkout.is_dirty() && !context.is_local() && !self.allow_dirty {
-            const SHOWN: usize = 5;
-            let mut changed = checkout
-                .changes
-                .iter()
-                .take(SHOWN)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ");
-            if checkout.changes.len() > SHOWN {
-                changed.push_str(", …");
-            }
-            return Err(Failure::new(
-                Exit::Build,
-                format!("the checkout differs from commit {}: {changed}", checkout.short_commit()),
-            )
-            .hint("commit or stash the changes, or publish them on purpose with --allow-dirty; nothing was changed"));
+        if !checkout.is_dirty() || context.is_local() || self.allow_dirty {
+            return Ok(checkout);
         }
-        Ok(Some(checkout))
+        let mut changed = checkout.changes[..checkout.changes.len().min(SHOWN)].join(", ");
+        if checkout.changes.len() > SHOWN {
+            changed.push_str(", …");
+        }
+        Err(Failure::new(
+            Exit::Build,
+            format!("the checkout differs from commit {}: {changed}", checkout.short_commit()),
+        )
+        .hint("commit or stash the changes, or publish them on purpose with --allow-dirty; nothing was changed"))
+    }
+
+    /// The image and the tag for it, and how long the build took if there was one.
+    async fn image(
+        &self,
+        context: &Context,
+        origin: &Origin,
+    ) -> Result<(Image, Tag, Option<Duration>), Failure> {
+        match origin {
+            Origin::Checkout(checkout) => {
+                let (image, _, elapsed) = build(context, checkout, &self.builder).await?;
+                let tag = self
+                    .tag
+                    .clone()
+                    .unwrap_or_else(|| checkout.tag(&image.digest));
+                Ok((image, tag, Some(elapsed)))
+            }
+            Origin::Layout(folder, tag) => Ok((layout::read(folder)?, tag.clone(), None)),
+        }
     }
 }
 
@@ -132,30 +159,14 @@ pub async fn publish(
     environment: &Environment,
     clients: &Clients,
     source: &Source,
-    checkout: Option<&Checkout>,
+    origin: &Origin,
 ) -> Result<PublishedImage, Failure> {
     let ecr = Ecr::new(&clients.ecr);
     let repository = repository(context, environment, &ecr, source.create_repository).await?;
-    let (image, build_time) = match (checkout, &source.image_layout) {
-        (Some(checkout), _) => {
-            let (image, elapsed) = build(context, checkout).await?;
-            (image, Some(elapsed))
-        }
-        (None, Some(folder)) => (read_layout(folder)?, None),
-        (None, None) => return Err(Failure::new(Exit::Usage, "there is nothing to publish")),
-    };
-    let tag = match (&source.tag, checkout) {
-        (Some(tag), _) => tag.clone(),
-        (None, Some(checkout)) => checkout.tag(&image.digest),
-        (None, None) => return Err(Failure::new(Exit::Usage, "--image-layout needs --tag")),
-    };
-    check::check(&image)?;
+    let (image, tag, build_time) = source.image(context, origin).await?;
 
     let stage = context.stage(Stage::Publish);
-    let target = PushTarget::new(
-        repository.uri,
-        Some(ecr.authorisation().await.map_err(refused)?),
-    );
+    let target = ecr.access(repository.uri).await.map_err(refused)?;
     let (progress, shown) = progress_channel();
     let push = publish_image(&target, &image, &tag, progress);
     let published = show_while(context, push, shown).await?;
@@ -167,24 +178,64 @@ pub async fn publish(
     } else {
         format!("nothing to do: {} is there", published.tag)
     };
+    let push_time = stage.finish(outcome);
+    if let Some(gate) = source.scan_gate {
+        let patience = Duration::from_secs(source.scan_timeout);
+        let scan = ecr.scan(&environment.repository, &published.digest, patience);
+        pass_gate(context, gate, scan.await?, &published)?;
+    }
     Ok(PublishedImage {
-        push_time: stage.finish(outcome),
+        push_time,
         commit: image.commit,
         published,
         build_time,
     })
 }
 
+/// Fails on findings at or above `gate`; says so where there was no scan.
+fn pass_gate(
+    context: &Context,
+    gate: Severity,
+    scan: Scan,
+    published: &Published,
+) -> Result<(), Failure> {
+    let findings = match scan {
+        Scan::Findings(findings) => findings,
+        Scan::NotScanned(why) => {
+            context.reporter.warn(format!(
+                "{} was not scanned, so nothing could be gated: {why}",
+                published.repository
+            ));
+            return Ok(());
+        }
+    };
+    let severe: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.severity >= gate)
+        .map(|finding| format!("\n  {finding}"))
+        .collect();
+    if severe.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Publish,
+        format!(
+            "ECR's scan of {} has {} findings at or above --scan-gate:{}",
+            published.digest,
+            severe.len(),
+            severe.concat()
+        ),
+    )
+    .hint("the image is published under its tag, but was not rolled out; mend the packages and publish the next commit"))
+}
+
 /// ECR refused a call that a publish needs.
-fn refused(error: AwsError) -> Failure {
+pub fn refused(error: AwsError) -> Failure {
     Failure::aws(Exit::Publish, &error)
 }
 
-fn read_layout(folder: &Path) -> Result<Image, Failure> {
-    Ok(layout::read(folder)?)
-}
-
-async fn repository(
+/// The environment's repository, made first if it is missing and may be.
+pub async fn repository(
     context: &Context,
     environment: &Environment,
     ecr: &Ecr,
@@ -207,9 +258,11 @@ async fn repository(
     }
 }
 
-type Shown = tokio::sync::mpsc::UnboundedReceiver<PublishProgress>;
+/// What [`progress_channel`] is read from.
+pub type Shown = tokio::sync::mpsc::UnboundedReceiver<PublishProgress>;
 
-fn progress_channel() -> (crate::registry::push::ProgressSink, Shown) {
+/// Where a push tells how it gets on, and where that is read.
+pub fn progress_channel() -> (crate::registry::push::ProgressSink, Shown) {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     // A progress that nobody reads any more is not worth a word.
     (
@@ -218,7 +271,12 @@ fn progress_channel() -> (crate::registry::push::ProgressSink, Shown) {
     )
 }
 
-async fn show_while<T>(context: &Context, work: impl Future<Output = T>, mut shown: Shown) -> T {
+/// Shows what comes out of the channel until the work is done.
+pub async fn show_while<T>(
+    context: &Context,
+    work: impl Future<Output = T>,
+    mut shown: Shown,
+) -> T {
     tokio::pin!(work);
     loop {
         tokio::select! {

@@ -174,6 +174,11 @@ impl Config {
         })
     }
 
+    /// The names of the environments in the file, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.environments.keys().map(String::as_str)
+    }
+
     /// The environment's name to use: asked for, else the file's default, else `local`.
     pub fn choose(&self, asked: Option<&str>) -> String {
         asked

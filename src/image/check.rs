@@ -3,16 +3,34 @@
 //! One function per check, all listed in [`CHECKS`]: to add a rule, write a function that
 //! says in one sentence what is wrong, and list it.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use oci_spec::image::Config;
 use serde::Serialize;
 
+use super::contents::{self, Item};
+use super::elf::check_static_x86_64;
 use super::model::{Image, Platform};
+
+/// Folders that may hold files beside the program: CA roots and the user database.
+const ALLOWED_FOLDERS: &[&str] = &["etc"];
+/// Bytes of all files together that are still no reason to ask what else is in there.
+const LARGEST: u64 = 256 * 1024 * 1024;
+/// Paths that a message names at most.
+const SHOWN: usize = 5;
+
+/// An image, and what its layers hold.
+pub struct Inspected<'a> {
+    image: &'a Image,
+    items: BTreeMap<PathBuf, Item>,
+}
 
 /// One rule: a name for messages and output, and the function that finds what breaks it.
 pub struct Check {
     /// What must hold.
     pub rule: &'static str,
-    find_fault: fn(&Image) -> Result<(), String>,
+    find_fault: fn(&Inspected<'_>) -> Result<(), String>,
 }
 
 /// Every rule, in the order in which faults are reported.
@@ -32,6 +50,18 @@ pub const CHECKS: &[Check] = &[
     Check {
         rule: "has layers",
         find_fault: has_layers,
+    },
+    Check {
+        rule: "holds its program, which needs no other file",
+        find_fault: holds_a_static_program,
+    },
+    Check {
+        rule: "holds nothing but its program, CA roots and a user",
+        find_fault: holds_no_more_than_it_should,
+    },
+    Check {
+        rule: "gives nobody rights that they do not have",
+        find_fault: gives_no_rights,
     },
     Check {
         rule: "says the commit it was built from",
@@ -63,10 +93,22 @@ pub struct CheckError {
 /// # Errors
 /// All faults together, when there is one.
 pub fn check(image: &Image) -> Result<(), CheckError> {
+    let refused = |faults: Vec<Fault>| CheckError {
+        image: image.digest.to_string(),
+        faults,
+    };
+    let program = program(image).map(|program| program.trim_start_matches('/').to_owned());
+    let items = contents::items(image, program.as_deref().map(Path::new)).map_err(|error| {
+        refused(vec![Fault {
+            rule: "has layers that can be read",
+            reason: format!("its layers cannot be read: {error}"),
+        }])
+    })?;
+    let inspected = Inspected { image, items };
     let faults: Vec<Fault> = CHECKS
         .iter()
         .filter_map(|check| {
-            let reason = (check.find_fault)(image).err()?;
+            let reason = (check.find_fault)(&inspected).err()?;
             Some(Fault {
                 rule: check.rule,
                 reason,
@@ -76,14 +118,11 @@ pub fn check(image: &Image) -> Result<(), CheckError> {
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(CheckError {
-            image: image.digest.to_string(),
-            faults,
-        })
+        Err(refused(faults))
     }
 }
 
-fn is_for_linux_amd64(image: &Image) -> Result<(), String> {
+fn is_for_linux_amd64(Inspected { image, .. }: &Inspected<'_>) -> Result<(), String> {
     if image.platform == Platform::TARGET {
         Ok(())
     } else {
@@ -97,7 +136,7 @@ fn is_for_linux_amd64(image: &Image) -> Result<(), String> {
 
 /// A name could be mapped to uid 0 by the image's own /etc/passwd, so only numbers count
 /// (the rule of Kubernetes' `runAsNonRoot`).
-fn runs_as_numeric_non_root_user(image: &Image) -> Result<(), String> {
+fn runs_as_numeric_non_root_user(Inspected { image, .. }: &Inspected<'_>) -> Result<(), String> {
     let user = run_configuration(image)
         .and_then(|config| config.user().clone())
         .unwrap_or_default();
@@ -115,7 +154,7 @@ fn runs_as_numeric_non_root_user(image: &Image) -> Result<(), String> {
     }
 }
 
-fn has_absolute_entrypoint(image: &Image) -> Result<(), String> {
+fn has_absolute_entrypoint(Inspected { image, .. }: &Inspected<'_>) -> Result<(), String> {
     let entrypoint = run_configuration(image)
         .and_then(|config| config.entrypoint().clone())
         .unwrap_or_default();
@@ -128,7 +167,7 @@ fn has_absolute_entrypoint(image: &Image) -> Result<(), String> {
     }
 }
 
-fn has_layers(image: &Image) -> Result<(), String> {
+fn has_layers(Inspected { image, .. }: &Inspected<'_>) -> Result<(), String> {
     if image.layers.is_empty() {
         Err("it has no layers, so it holds no files".to_owned())
     } else {
@@ -136,7 +175,7 @@ fn has_layers(image: &Image) -> Result<(), String> {
     }
 }
 
-fn names_its_commit(image: &Image) -> Result<(), String> {
+fn names_its_commit(Inspected { image, .. }: &Inspected<'_>) -> Result<(), String> {
     match image.commit.as_deref() {
         Some(commit) if !commit.is_empty() => Ok(()),
         _ => Err(
@@ -144,6 +183,80 @@ fn names_its_commit(image: &Image) -> Result<(), String> {
                 .to_owned(),
         ),
     }
+}
+
+fn holds_a_static_program(inspected: &Inspected<'_>) -> Result<(), String> {
+    let Some(program) = program(inspected.image) else {
+        return Ok(());
+    };
+    let path = Path::new(program.trim_start_matches('/'));
+    let Some(item) = inspected.items.get(path) else {
+        return Err(format!("its program {program} is not in it"));
+    };
+    if item.mode & 0o111 == 0 {
+        return Err(format!(
+            "its program {program} may not be executed (mode {:o})",
+            item.mode
+        ));
+    }
+    check_static_x86_64(item.content.as_deref().unwrap_or_default())
+        .map_err(|reason| format!("its program {program} would not start in it: {reason}"))
+}
+
+fn holds_no_more_than_it_should(inspected: &Inspected<'_>) -> Result<(), String> {
+    let program = program(inspected.image);
+    let program = program
+        .as_deref()
+        .map(|program| Path::new(program.trim_start_matches('/')));
+    let is_allowed = |path: &Path, item: &Item| {
+        let in_allowed_folder = ALLOWED_FOLDERS
+            .iter()
+            .any(|folder| path.starts_with(folder));
+        item.kind.is_dir() || Some(path) == program || (item.kind.is_file() && in_allowed_folder)
+    };
+    let others = inspected
+        .items
+        .iter()
+        .filter(|(path, item)| !is_allowed(path, item));
+    let others: Vec<String> = others
+        .map(|(path, _)| format!("/{}", path.display()))
+        .collect();
+    if !others.is_empty() {
+        let more = if others.len() > SHOWN { ", …" } else { "" };
+        return Err(format!(
+            "it holds {} files that the server does not need ({}{more}): build it from scratch, as server/Dockerfile does",
+            others.len(),
+            others[..others.len().min(SHOWN)].join(", ")
+        ));
+    }
+    let size: u64 = inspected.items.values().map(|item| item.size).sum();
+    if size > LARGEST {
+        return Err(format!("its files have {size} bytes, more than {LARGEST}"));
+    }
+    Ok(())
+}
+
+/// No set-user-id or set-group-id bit, and nothing that another user may write.
+fn gives_no_rights(inspected: &Inspected<'_>) -> Result<(), String> {
+    let gives = |(_, item): &(&PathBuf, &Item)| {
+        item.mode & 0o6000 != 0 || (item.mode & 0o002 != 0 && !item.kind.is_symlink())
+    };
+    match inspected.items.iter().find(gives) {
+        None => Ok(()),
+        Some((path, item)) => Err(format!(
+            "/{} has the mode {:o}: take away set-user-id, set-group-id and others' right to write",
+            path.display(),
+            item.mode
+        )),
+    }
+}
+
+fn program(image: &Image) -> Option<String> {
+    run_configuration(image)?
+        .entrypoint()
+        .as_ref()?
+        .first()
+        .cloned()
 }
 
 fn run_configuration(image: &Image) -> Option<&Config> {

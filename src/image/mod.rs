@@ -7,16 +7,21 @@
 
 pub mod assemble;
 pub mod check;
+pub mod contents;
 mod digest;
+pub mod docker;
 mod elf;
 pub mod layout;
 mod model;
 pub mod native;
+mod program;
 mod progress;
 mod reference;
+pub mod sbom;
 mod source;
 
 pub use digest::{Digest, DigestError};
+pub use docker::{DockerBuildError, DockerOptions, build_docker};
 pub use elf::StaticBinaryError;
 pub use layout::LayoutError;
 pub use model::{BlobDescriptor, Image, Platform};

@@ -15,6 +15,15 @@ pub enum BuildProgress {
         /// The target triple.
         target: String,
     },
+    /// A step of a Dockerfile starts.
+    Step {
+        /// Its number, from 1.
+        current: u32,
+        /// How many there are.
+        total: u32,
+        /// What it does, as the engine writes it.
+        instruction: String,
+    },
     /// A line that the build tool wrote for people: a warning, a download, a wait for a lock.
     Message {
         /// The line, without colours.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::digest::Digest;
+use super::program::{NoAnswer, ask};
 use super::reference::Tag;
 
 /// The crate that becomes the image's only binary.
@@ -72,6 +73,24 @@ impl Checkout {
             commit,
             committed_at,
         })
+    }
+
+    /// Every file that git does not ignore, tracked or not, relative to the top folder. A
+    /// tracked file may be gone from the disk.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn files(&self) -> Result<Vec<PathBuf>, SourceError> {
+        let arguments = [
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ];
+        let listed = git(&self.root, &arguments)?;
+        let paths = listed.split('\0').filter(|path| !path.is_empty());
+        Ok(paths.map(PathBuf::from).collect())
     }
 
     /// Whether the files differ from the commit.
@@ -228,12 +247,8 @@ fn without_credentials(address: &str) -> String {
 }
 
 fn git(directory: &Path, arguments: &[&str]) -> Result<String, SourceError> {
-    let failed = |message: String| SourceError::Git {
-        arguments: arguments.join(" "),
-        directory: directory.to_owned(),
-        message,
-    };
-    let output = Command::new("git")
+    let mut command = Command::new("git");
+    command
         .arg("-C")
         .arg(directory)
         .args(arguments)
@@ -243,19 +258,15 @@ fn git(directory: &Path, arguments: &[&str]) -> Result<String, SourceError> {
         .env_remove("GIT_INDEX_FILE")
         .env_remove("GIT_PREFIX")
         .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("LC_ALL", "C")
-        .output()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => SourceError::GitMissing,
-            _ => failed(error.to_string()),
-        })?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(failed(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        ))
-    }
+        .env("LC_ALL", "C");
+    ask(&mut command).map_err(|error| match error {
+        NoAnswer::Missing => SourceError::GitMissing,
+        NoAnswer::Failed(message) => SourceError::Git {
+            arguments: arguments.join(" "),
+            directory: directory.to_owned(),
+            message,
+        },
+    })
 }
 
 /// What the image needs to know of the server's Cargo.toml.

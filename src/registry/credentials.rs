@@ -1,8 +1,14 @@
 //! What a registry lets us in with.
 
 use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
+
+use super::client::Failure;
 
 /// A user name and a password; never shown, not even by `Debug`, and never serialised.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,12 +37,43 @@ impl Credentials {
         self.expires_at
     }
 
+    /// Whether they have stopped being good.
+    pub fn has_expired(&self) -> bool {
+        self.expires_at.is_some_and(|time| time <= Timestamp::now())
+    }
+
     pub(super) fn user(&self) -> &str {
         &self.user
     }
 
     pub(super) fn password(&self) -> &str {
         &self.password
+    }
+}
+
+type FreshCredentials = BoxFuture<'static, Result<Credentials, String>>;
+
+/// Gives new credentials when the old ones have ended, or says why there are none.
+#[derive(Clone)]
+pub struct Renewal(Arc<dyn Fn() -> FreshCredentials + Send + Sync>);
+
+impl Renewal {
+    /// Credentials from `ask`, which is asked each time.
+    pub fn new<F>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Credentials, String>> + Send + 'static,
+    {
+        Self(Arc::new(move || ask().boxed()))
+    }
+
+    pub(super) async fn credentials(&self) -> Result<Credentials, Failure> {
+        (self.0)().await.map_err(Failure::Login)
+    }
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renewal")
     }
 }
 

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::credentials::Credentials;
+use super::access::Access;
+use super::credentials::{Credentials, Renewal};
 use crate::aws::AwsError;
 use crate::image::{Digest, RepositoryName, Tag};
 
@@ -67,6 +68,10 @@ impl Ecr {
         Self {
             client: client.clone(),
         }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The repository of this name, if it exists.
@@ -154,6 +159,22 @@ impl Ecr {
             .ok_or_else(|| AwsError::incomplete(ACTION, RESOURCE, "holds no usable token"))
     }
 
+    /// Access to a repository of this registry, which asks for a new token when the old one ends.
+    ///
+    /// # Errors
+    /// As [`Ecr::authorisation`].
+    pub async fn access(&self, repository: RepositoryName) -> Result<Access, AwsError> {
+        let ecr = self.clone();
+        let renewal = Renewal::new(move || {
+            let ecr = ecr.clone();
+            async move { ecr.authorisation().await.map_err(|error| error.to_string()) }
+        });
+        Ok(Access {
+            renewal: Some(renewal),
+            ..Access::new(repository, Some(self.authorisation().await?))
+        })
+    }
+
     /// The image that carries `tag`, if there is one.
     ///
     /// # Errors
@@ -180,6 +201,43 @@ impl Ecr {
             .image_digest(digest.as_str())
             .build();
         self.image(repository, id).await
+    }
+
+    /// Deletes images by digest, with all their tags; gives those that are gone.
+    ///
+    /// # Errors
+    /// When ECR does not answer or refuses.
+    pub async fn delete_images(
+        &self,
+        repository: &str,
+        digests: &[Digest],
+    ) -> Result<Vec<Digest>, AwsError> {
+        const ACTION: &str = "ecr:BatchDeleteImage";
+        /// Images that one call may name.
+        const AT_ONCE: usize = 100;
+        let mut deleted = Vec::new();
+        for batch in digests.chunks(AT_ONCE) {
+            let ids = batch.iter().map(|digest| {
+                let id = ImageIdentifier::builder().image_digest(digest.as_str());
+                id.build()
+            });
+            let answer = self
+                .client
+                .batch_delete_image()
+                .repository_name(repository)
+                .set_image_ids(Some(ids.collect()))
+                .send()
+                .await
+                .map_err(|error| AwsError::new(ACTION, described(repository), &error))?;
+            let gone = answer
+                .image_ids()
+                .iter()
+                .filter_map(ImageIdentifier::image_digest);
+            deleted.extend(gone.filter_map(|digest| digest.parse::<Digest>().ok()));
+        }
+        deleted.sort();
+        deleted.dedup();
+        Ok(deleted)
     }
 
     async fn image(

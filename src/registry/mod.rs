@@ -2,16 +2,26 @@
 //!
 //! [`ecr`] asks ECR's own API about repositories and images and gets credentials from it;
 //! [`push`] speaks the OCI distribution protocol, which ECR and every other registry
-//! understand. Promotion between repositories, scan findings and referrers join them here.
+//! understand; [`Copy`] does so with two repositories. [`deployed`] asks ECS which of the images
+//! run, or ran.
 
+mod access;
+mod client;
+mod copy;
 mod credentials;
+pub mod deployed;
 pub mod ecr;
-mod protocol;
+mod inspect;
 pub mod push;
 mod retry;
+mod scan;
 mod upload;
 
-pub use credentials::Credentials;
+pub use access::Access;
+pub use copy::{Copied, Copy, CopyError};
+pub use credentials::{Credentials, Renewal};
 pub use ecr::{Ecr, PublishedImage, Repository, TagImmutability};
-pub use push::{PublishProgress, Published, PushError, PushTarget, publish_image};
+pub use inspect::Inspector;
+pub use push::{PublishProgress, Published, PushError, SbomState, publish_image};
 pub use retry::RetryPolicy;
+pub use scan::{Finding, Scan, ScanError, Severity};

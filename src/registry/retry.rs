@@ -1,8 +1,11 @@
 //! When to try again, and how long to wait before.
 
+use std::future::Future;
 use std::time::Duration;
 
-use backon::ExponentialBuilder;
+use backon::{ExponentialBuilder, Retryable};
+
+use super::client::Failure;
 
 /// Longest wait that a registry may impose with `Retry-After`.
 const LONGEST_IMPOSED_WAIT: Duration = Duration::from_secs(60);
@@ -30,7 +33,25 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    pub(super) fn backoff(&self) -> ExponentialBuilder {
+    /// Repeats `attempt` while its trouble may pass; `notify` hears of each failure and of the
+    /// wait after it.
+    pub(super) async fn run<T, F>(
+        &self,
+        attempt: impl FnMut() -> F,
+        notify: impl FnMut(&Failure, Duration),
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        attempt
+            .retry(self.backoff())
+            .when(|failure: &Failure| failure.may_pass() || failure.is_lost_upload())
+            .adjust(|failure, wait| Some(Self::wait(wait?, failure.retry_after())))
+            .notify(notify)
+            .await
+    }
+
+    fn backoff(&self) -> ExponentialBuilder {
         ExponentialBuilder::default()
             .with_min_delay(self.first_wait)
             .with_max_delay(self.longest_wait)
@@ -39,7 +60,7 @@ impl RetryPolicy {
     }
 
     /// The wait before the next attempt: ours, or what the registry asks for if that is longer.
-    pub(super) fn wait(ours: Duration, asked_for: Option<Duration>) -> Duration {
+    fn wait(ours: Duration, asked_for: Option<Duration>) -> Duration {
         asked_for.map_or(ours, |asked_for| {
             ours.max(asked_for.min(LONGEST_IMPOSED_WAIT))
         })

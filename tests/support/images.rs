@@ -16,9 +16,22 @@ pub fn spec() -> ImageSpec {
     }
 }
 
-/// An image whose program is `binary`, in a layout below `folder`.
+/// An image whose program is `binary` behind the header of an executable, in a layout below
+/// `folder`.
 pub fn image(folder: &Path, binary: &[u8]) -> Image {
-    layout::write(folder, &assemble(&spec(), binary.to_vec()).unwrap()).unwrap()
+    layout::write(folder, &assemble(&spec(), program(binary)).unwrap()).unwrap()
+}
+
+/// `content` behind the header of a static executable for x86-64 without any segment (ELF-64
+/// object file format, "File header").
+pub fn program(content: &[u8]) -> Vec<u8> {
+    let mut program = vec![0; 64];
+    program[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1, 1]);
+    for (offset, value) in [(16, 2), (18, 62), (20, 1), (52, 64), (54, 56), (58, 64)] {
+        program[offset] = value;
+    }
+    program.extend_from_slice(content);
+    program
 }
 
 /// Bytes that do not compress, so that a layer is about as long as they are.

@@ -5,11 +5,17 @@
 
 pub mod aws_endpoint;
 pub mod cli;
+pub mod docker;
+pub mod docker_registry;
+pub mod fake_engine;
 pub mod fake_registry;
 pub mod images;
 pub mod moto;
+pub mod proxy;
 pub mod rehearsal;
 pub mod template;
+pub mod wire;
+pub mod workspace;
 
 use std::fs::OpenOptions;
 use std::io::Write;

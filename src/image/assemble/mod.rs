@@ -87,19 +87,28 @@ pub fn assemble(spec: &ImageSpec, binary: Vec<u8>) -> Result<Assembled, Assemble
         binary,
     )])?;
     let config = canonical_json(&configuration(spec, &base, &server)?)?;
+    combine(config, vec![base, server])
+}
+
+/// The image with this configuration and these layers, lowest first.
+///
+/// # Errors
+/// When the result would break the OCI image specification.
+pub fn combine(config: Vec<u8>, layers: Vec<Layer>) -> Result<Assembled, AssembleError> {
+    let described = layers
+        .iter()
+        .map(|layer| descriptor(MediaType::ImageLayerGzip, &layer.compressed))
+        .collect::<Result<Vec<_>, _>>()?;
     let manifest = canonical_json(
         &ImageManifestBuilder::default()
             .schema_version(SCHEMA_VERSION)
             .media_type(MediaType::ImageManifest)
             .config(descriptor(MediaType::ImageConfig, &config)?)
-            .layers([
-                descriptor(MediaType::ImageLayerGzip, &base.compressed)?,
-                descriptor(MediaType::ImageLayerGzip, &server.compressed)?,
-            ])
+            .layers(described)
             .build()?,
     )?;
-    let blobs = [config, base.compressed, server.compressed]
-        .into_iter()
+    let blobs = std::iter::once(config)
+        .chain(layers.into_iter().map(|layer| layer.compressed))
         .map(|blob| (Digest::of(&blob), blob))
         .collect();
     Ok(Assembled { manifest, blobs })
@@ -189,7 +198,9 @@ fn descriptor(media_type: MediaType, content: &[u8]) -> Result<Descriptor, OciSp
 }
 
 /// JSON with every object's keys in order, because maps of labels and ports have none.
-pub(super) fn canonical_json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+pub(in crate::image) fn canonical_json(
+    value: &impl Serialize,
+) -> Result<Vec<u8>, serde_json::Error> {
     let mut value: Value = serde_json::to_value(value)?;
     value.sort_all_objects();
     serde_json::to_vec(&value)

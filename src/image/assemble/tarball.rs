@@ -50,6 +50,24 @@ pub struct Layer {
     pub compressed: Vec<u8>,
 }
 
+impl Layer {
+    /// The layer with this uncompressed archive.
+    ///
+    /// # Errors
+    /// Compressing in memory has none; the trait it goes through does.
+    pub fn of(archive: Vec<u8>) -> io::Result<Self> {
+        let mut compressed = GzBuilder::new()
+            .mtime(0)
+            .operating_system(GZIP_UNKNOWN_SYSTEM)
+            .write(Vec::new(), Compression::default());
+        io::Write::write_all(&mut compressed, &archive)?;
+        Ok(Self {
+            diff_id: Digest::of(&archive),
+            compressed: compressed.finish()?,
+        })
+    }
+}
+
 /// Packs `entries` in the order of their paths, so folders come before what they hold.
 ///
 /// # Errors
@@ -63,16 +81,7 @@ pub fn pack(mut entries: Vec<Entry>) -> io::Result<Layer> {
             entry.content.as_deref().unwrap_or_default(),
         )?;
     }
-    let archive = archive.into_inner()?;
-    let mut compressed = GzBuilder::new()
-        .mtime(0)
-        .operating_system(GZIP_UNKNOWN_SYSTEM)
-        .write(Vec::new(), Compression::default());
-    io::Write::write_all(&mut compressed, &archive)?;
-    Ok(Layer {
-        diff_id: Digest::of(&archive),
-        compressed: compressed.finish()?,
-    })
+    Layer::of(archive.into_inner()?)
 }
 
 fn header(entry: &Entry) -> io::Result<Header> {

@@ -67,7 +67,10 @@ pub enum LayoutError {
 }
 
 impl LayoutError {
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(in crate::image) fn io(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
             action,
@@ -76,7 +79,7 @@ impl LayoutError {
         }
     }
 
-    pub(super) fn malformed(path: &Path, reason: impl ToString) -> Self {
+    pub(in crate::image) fn malformed(path: &Path, reason: impl ToString) -> Self {
         Self::Malformed {
             path: path.to_owned(),
             reason: reason.to_string(),

@@ -58,7 +58,7 @@ fn command(checkout: &Checkout, toolchain: &Toolchain, target_directory: &Path) 
         target: target_directory,
     };
     let mut command = Command::new("cargo");
-    environment::scrub(&mut command);
+    environment::scrub(command.as_std_mut());
     command
         .args(["build", "--locked", "--profile", "image"])
         .args(["--target", toolchain.target.triple()])

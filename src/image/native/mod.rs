@@ -11,7 +11,9 @@ use super::assemble::{AssembleError, ImageSpec, assemble};
 use super::elf::{StaticBinaryError, check_static_x86_64};
 use super::layout::{self, LayoutError};
 use super::model::Image;
+use super::program::{ask, blocking};
 use super::progress::BuildProgress;
+use super::sbom;
 use super::source::Checkout;
 use toolchain::{Host, Toolchain};
 
@@ -24,7 +26,7 @@ pub struct NativeOptions {
 }
 
 impl NativeOptions {
-    fn target_directory(&self, checkout: &Checkout) -> PathBuf {
+    pub(super) fn target_directory(&self, checkout: &Checkout) -> PathBuf {
         let from_environment =
             || std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty());
         let directory = self
@@ -52,7 +54,8 @@ pub async fn build_native(
 ) -> Result<Image, BuildError> {
     Host::current().check()?;
     let target_directory = options.target_directory(checkout);
-    let toolchain = Toolchain::find(&checkout.root).await?;
+    let root = checkout.root.clone();
+    let toolchain = blocking(move || Toolchain::find(&root)).await?;
     let binary = cargo::compile(checkout, &toolchain, &target_directory, progress).await?;
 
     let content = read_binary(&binary).await?;
@@ -60,17 +63,19 @@ pub async fn build_native(
         path: binary,
         bytes: content.len() as u64,
     });
-    let image = pack(
-        ImageSpec::from(checkout),
-        content,
-        images_directory(&target_directory),
-    )
-    .await?;
+    let (source, images) = (checkout.clone(), images_directory(&target_directory));
+    let image = blocking(move || pack(&source, content, &images)).await?;
     progress(BuildProgress::ImageReady {
         digest: image.digest.clone(),
         bytes: image.size,
     });
     Ok(image)
+}
+
+/// Whether this machine can build natively: the right kind of machine, and a compiler.
+pub fn can_build_here() -> bool {
+    let has_compiler = || ask(std::process::Command::new("cargo").arg("--version")).is_ok();
+    Host::current().check().is_ok() && has_compiler()
 }
 
 /// Where finished images are kept, one folder each.
@@ -92,12 +97,10 @@ async fn read_binary(path: &Path) -> Result<Vec<u8>, BuildError> {
     Ok(content)
 }
 
-async fn pack(spec: ImageSpec, binary: Vec<u8>, images: PathBuf) -> Result<Image, BuildError> {
-    let work = move || Ok(layout::write(&images, &assemble(&spec, binary)?)?);
-    match tokio::task::spawn_blocking(work).await {
-        Ok(image) => image,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+fn pack(checkout: &Checkout, binary: Vec<u8>, images: &Path) -> Result<Image, BuildError> {
+    let image = layout::write(images, &assemble(&ImageSpec::from(checkout), binary)?)?;
+    sbom::write(checkout, &image)?;
+    Ok(image)
 }
 
 /// Why there is no image.

@@ -1,11 +1,11 @@
 //! Which compiler builds, and for which of the two static Linux targets.
 
 use std::path::{Path, PathBuf};
-
-use tokio::process::Command;
+use std::process::Command;
 
 use super::BuildError;
 use super::environment;
+use crate::image::program::{NoAnswer, ask};
 
 /// The machine that builds.
 pub struct Host {
@@ -44,9 +44,9 @@ pub struct Toolchain {
 
 impl Toolchain {
     /// Asks `rustc` in `checkout`, so that the checkout's rust-toolchain.toml counts.
-    pub async fn find(checkout: &Path) -> Result<Self, BuildError> {
-        let sysroot = PathBuf::from(rustc(checkout, &["--print", "sysroot"]).await?.trim());
-        let version = rustc(checkout, &["--version", "--verbose"]).await?;
+    pub fn find(checkout: &Path) -> Result<Self, BuildError> {
+        let sysroot = PathBuf::from(rustc(checkout, &["--print", "sysroot"])?.trim());
+        let version = rustc(checkout, &["--version", "--verbose"])?;
         Ok(Self {
             target: Target::choose(&sysroot, std::env::var_os("PATH").as_deref()),
             compiler_commit: compiler_commit(&version).to_owned(),
@@ -55,28 +55,16 @@ impl Toolchain {
     }
 }
 
-async fn rustc(checkout: &Path, arguments: &[&str]) -> Result<String, BuildError> {
+fn rustc(checkout: &Path, arguments: &[&str]) -> Result<String, BuildError> {
     let mut command = Command::new("rustc");
     environment::scrub(&mut command);
-    let command = command
-        .args(arguments)
-        .current_dir(checkout)
-        .kill_on_drop(true);
-    let failed = |message: String| BuildError::Toolchain {
-        command: format!("rustc {}", arguments.join(" ")),
-        message,
-    };
-    let output = command.output().await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => BuildError::ToolchainMissing { program: "rustc" },
-        _ => failed(error.to_string()),
-    })?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(failed(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        ))
-    }
+    ask(command.args(arguments).current_dir(checkout)).map_err(|error| match error {
+        NoAnswer::Missing => BuildError::ToolchainMissing { program: "rustc" },
+        NoAnswer::Failed(message) => BuildError::Toolchain {
+            command: format!("rustc {}", arguments.join(" ")),
+            message,
+        },
+    })
 }
 
 fn compiler_commit(version: &str) -> &str {

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::PushTarget;
 use crate::image::check::CheckError;
 use crate::image::{Digest, RepositoryName, Tag};
+use crate::registry::access::Access;
+use crate::registry::client::Failure;
 use crate::registry::credentials::Credentials;
-use crate::registry::protocol::Failure;
 
 /// Why an image is not published.
 #[derive(Debug, thiserror::Error)]
@@ -95,8 +95,8 @@ pub enum PushError {
 
 impl PushError {
     /// What `failure` of `operation`, which sent the content `ours`, means to an operator.
-    pub(super) fn explain(
-        target: &PushTarget,
+    pub(in crate::registry) fn explain(
+        target: &Access,
         operation: &str,
         failure: Failure,
         ours: &Digest,
@@ -122,6 +122,12 @@ impl PushError {
                 reason,
                 advice: advice_on_credentials(target),
             },
+            Failure::Login(reason) => Self::Unauthorised {
+                repository,
+                operation,
+                reason: "they have ended".to_owned(),
+                advice: reason,
+            },
             Failure::Status { code, .. } if code == "NAME_UNKNOWN" => {
                 Self::RepositoryMissing { repository }
             }
@@ -141,7 +147,7 @@ impl PushError {
     }
 }
 
-fn advice_on_credentials(target: &PushTarget) -> String {
+fn advice_on_credentials(target: &Access) -> String {
     let expires_at = target.credentials.as_ref().map(Credentials::expires_at);
     match expires_at {
         None => "none were given, and it asks for some".to_owned(),

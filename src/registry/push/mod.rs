@@ -1,47 +1,26 @@
 //! Publishing: an image of this machine becomes a tagged image of a registry.
 
 mod error;
+mod sbom;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use backon::Retryable;
 use futures::{TryStreamExt, stream};
 use serde::Serialize;
 
-use super::credentials::Credentials;
-use super::protocol::{Failure, RemoteRepository};
-use super::retry::RetryPolicy;
-use super::upload::{self, Outcome};
+use super::access::Access;
+use super::client::{Failure, Manifest, RemoteRepository};
+use super::upload::{Outcome, Upload};
 use crate::image::check;
 use crate::image::{BlobDescriptor, Digest, Image, ImageReference, RepositoryName, Tag};
 pub use error::PushError;
+pub use sbom::SbomState;
 
 /// Blobs that are sent at the same time.
 const PARALLEL_BLOBS: usize = 4;
-
-/// Where to publish, and as whom.
-#[derive(Debug, Clone)]
-pub struct PushTarget {
-    /// The repository.
-    pub repository: RepositoryName,
-    /// Credentials for its registry; `None` for one that asks for none.
-    pub credentials: Option<Credentials>,
-    /// What to do about trouble that may pass.
-    pub retry: RetryPolicy,
-}
-
-impl PushTarget {
-    /// `repository`, with the usual patience.
-    pub fn new(repository: RepositoryName, credentials: Option<Credentials>) -> Self {
-        Self {
-            repository,
-            credentials,
-            retry: RetryPolicy::default(),
-        }
-    }
-}
 
 /// An image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,6 +43,8 @@ pub struct Published {
     pub blobs_uploaded: usize,
     /// Blobs that the repository had already.
     pub blobs_present: usize,
+    /// What became of the list of components; `None` when nothing was pushed.
+    pub sbom: Option<SbomState>,
 }
 
 impl Published {
@@ -131,13 +112,13 @@ pub type ProgressSink = Arc<dyn Fn(PublishProgress) + Send + Sync>;
 /// When the image breaks a rule of [`check`], when the tag names another image, and when
 /// the registry cannot be reached, refuses, or reports another digest.
 pub async fn publish_image(
-    target: &PushTarget,
+    target: &Access,
     image: &Image,
     tag: &Tag,
     progress: ProgressSink,
 ) -> Result<Published, PushError> {
     check::check(image)?;
-    let push = Push::new(target, tag, progress)?;
+    let push = Push::new(target, tag, progress).await?;
     let mut published = Published {
         repository_uri: target.repository.clone(),
         registry: target.repository.registry().to_owned(),
@@ -148,11 +129,13 @@ pub async fn publish_image(
         bytes_uploaded: 0,
         blobs_uploaded: 0,
         blobs_present: image.blobs().len(),
+        sbom: None,
     };
     if push.tag_names(&image.digest).await? {
         return Ok(published);
     }
     let sent = push.send_blobs(image).await?;
+    published.sbom = Some(push.attach_sbom(image).await?);
     published.pushed = push.put_manifest(image).await?;
     published.bytes_uploaded = sent.bytes.into_inner();
     published.blobs_uploaded = sent.blobs.into_inner();
@@ -168,24 +151,25 @@ struct Sent {
 
 /// One publication under way.
 struct Push<'a> {
-    target: &'a PushTarget,
+    target: &'a Access,
     tag: &'a Tag,
     remote: RemoteRepository,
     progress: ProgressSink,
 }
 
 impl<'a> Push<'a> {
-    fn new(
-        target: &'a PushTarget,
+    async fn new(
+        target: &'a Access,
         tag: &'a Tag,
         progress: ProgressSink,
     ) -> Result<Self, PushError> {
-        let remote = RemoteRepository::new(&target.repository, target.credentials.clone());
         Ok(Self {
-            remote: remote.map_err(|failure| PushError::Refused {
-                repository: target.repository.clone(),
-                operation: "preparing the connection".to_owned(),
-                reason: failure.to_string(),
+            remote: RemoteRepository::connect(target).await.map_err(|failure| {
+                PushError::Refused {
+                    repository: target.repository.clone(),
+                    operation: "preparing the connection".to_owned(),
+                    reason: failure.to_string(),
+                }
             })?,
             target,
             tag,
@@ -234,41 +218,48 @@ impl<'a> Push<'a> {
         image: &Image,
         blob: &BlobDescriptor,
     ) -> Result<Option<u64>, PushError> {
+        self.send_file(blob, &image.blob_path(&blob.digest)).await
+    }
+
+    async fn send_file(
+        &self,
+        blob: &BlobDescriptor,
+        file: &Path,
+    ) -> Result<Option<u64>, PushError> {
         let operation = format!("uploading {}", blob.digest);
-        let file = image.blob_path(&blob.digest);
-        let attempt = || {
-            let (progress, digest, size) = (self.progress.clone(), blob.digest.clone(), blob.size);
-            upload::ensure_blob(&self.remote, blob, &file, move |sent| {
-                let digest = digest.clone();
-                progress(PublishProgress::BlobSending { digest, sent, size });
-            })
+        let upload = Upload {
+            repository: &self.remote,
+            blob: blob.clone(),
+            file: file.to_owned(),
+            broken: Default::default(),
         };
-        let outcome = self
-            .retrying(&operation, attempt)
-            .await
-            .map_err(|failure| {
-                PushError::explain(self.target, &operation, failure, &blob.digest)
-            })?;
         let (digest, size) = (blob.digest.clone(), blob.size);
-        match outcome {
-            Outcome::Present => {
-                (self.progress)(PublishProgress::BlobPresent { digest, size });
-                Ok(None)
-            }
-            Outcome::Sent => {
-                (self.progress)(PublishProgress::BlobSent { digest, size });
-                Ok(Some(size))
-            }
+        let (progress, sending) = (self.progress.clone(), digest.clone());
+        let sent = Arc::new(move |sent| {
+            let digest = sending.clone();
+            progress(PublishProgress::BlobSending { digest, sent, size });
+        });
+        let outcome = self
+            .retrying(&operation, || upload.attempt(sent.clone()))
+            .await
+            .map_err(|failure| PushError::explain(self.target, &operation, failure, &digest))?;
+        if outcome == Outcome::Sent {
+            (self.progress)(PublishProgress::BlobSent { digest, size });
+            Ok(Some(size))
+        } else {
+            (self.progress)(PublishProgress::BlobPresent { digest, size });
+            Ok(None)
         }
     }
 
     /// Whether it was us who tagged the image: another publication of it may be faster.
     async fn put_manifest(&self, image: &Image) -> Result<bool, PushError> {
         let operation = format!("tagging the image {}", self.tag);
-        let attempt = || {
-            self.remote
-                .put_manifest(self.tag, &image.manifest_media_type, image.manifest.clone())
+        let manifest = Manifest {
+            content: image.manifest.clone(),
+            media_type: image.manifest_media_type.clone(),
         };
+        let attempt = || self.remote.put_manifest(self.tag.as_str(), &manifest);
         let reported = match self.retrying(&operation, attempt).await {
             Ok(Some(reported)) => reported,
             // No digest in the answer: ask for it.
@@ -325,17 +316,13 @@ impl<'a> Push<'a> {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        attempt
-            .retry(self.target.retry.backoff())
-            .when(|failure: &Failure| failure.may_pass() || failure.is_lost_upload())
-            .adjust(|failure, wait| Some(RetryPolicy::wait(wait?, failure.retry_after())))
-            .notify(|failure, wait: Duration| {
-                (self.progress)(PublishProgress::Retrying {
-                    operation: operation.to_owned(),
-                    reason: failure.to_string(),
-                    wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                });
-            })
-            .await
+        let notify = |failure: &Failure, wait: Duration| {
+            (self.progress)(PublishProgress::Retrying {
+                operation: operation.to_owned(),
+                reason: failure.to_string(),
+                wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            });
+        };
+        self.target.retry.run(attempt, notify).await
     }
 }

@@ -1,0 +1,241 @@
+//! `promote`: the very bytes that one environment runs, for another one.
+
+use std::fmt;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::publish::{progress_channel, refused, repository, show_while};
+use super::{Context, Exit, Failure};
+use crate::aws::Clients;
+use crate::config::Environment;
+use crate::image::{Digest, ImageReference, Tag};
+use crate::registry::deployed::{deployed, ever_succeeded};
+use crate::registry::{Copied, Copy, Ecr, PublishedImage};
+use crate::report::Stage;
+
+/// Ends the tag of an image that was promoted with --force before it ever succeeded.
+const UNPROVEN: &str = "-unproven";
+
+/// Copy an image, byte for byte, from one environment's repository to another's.
+///
+/// Without --digest or --tag, the image is the one that the source environment runs. An image
+/// whose rollout never succeeded there is refused.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  quilt-mcp-deploy promote --from staging --to prod && quilt-mcp-deploy rollout --env prod"
+)]
+pub struct Promote {
+    /// The environment to copy from
+    #[arg(long, value_name = "NAME")]
+    from: String,
+    /// The environment to copy to
+    #[arg(long, value_name = "NAME")]
+    to: String,
+    /// The digest of an image that --from published
+    #[arg(long, value_name = "SHA256", conflicts_with = "tag")]
+    digest: Option<Digest>,
+    /// The tag of an image that --from published
+    #[arg(long, value_name = "TAG")]
+    tag: Option<Tag>,
+    /// Copy although no rollout of it succeeded in --from; the tag then ends with -unproven
+    #[arg(long)]
+    force: bool,
+    /// List what would move, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Create the target repository if it is missing: immutable tags, scan on push
+    #[arg(long)]
+    create_repository: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct PromoteResult {
+    version: u32,
+    from: String,
+    to: String,
+    digest: Digest,
+    tag: Tag,
+    /// How a task definition names it.
+    image: ImageReference,
+    /// Whether a rollout of it succeeded in the source environment.
+    proven: bool,
+    /// Whether nothing was changed.
+    dry_run: bool,
+    copied: Copied,
+}
+
+impl Promote {
+    /// Promotes.
+    ///
+    /// # Errors
+    /// [`Failure`] with exit code 2, 4 (not proven, no such image), 6 (publish) or 13.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.from == self.to {
+            return Err(Failure::new(
+                Exit::Usage,
+                "--from and --to name the same environment",
+            ));
+        }
+        let _lock = context.state.lock(&self.to)?;
+        let (from, from_clients) = context.connect_to(&self.from).await?;
+        let (to, to_clients) = context.connect_to(&self.to).await?;
+        let source = Ecr::new(&from_clients.ecr);
+        let (image, proven) = self.choose(&from, &from_clients, &source).await?;
+        let tag = target_tag(self.tag.as_ref(), &image, proven)?;
+
+        let stage = context.stage(Stage::Publish);
+        let target = Ecr::new(&to_clients.ecr);
+        let create = self.create_repository && !self.dry_run;
+        let to_repository = repository(context, &to, &target, create).await?;
+        let from_repository = repository(context, &from, &source, false).await?;
+        let from_access = source.access(from_repository.uri).await.map_err(refused)?;
+        let to_access = target
+            .access(to_repository.uri.clone())
+            .await
+            .map_err(refused)?;
+        let (progress, shown) = progress_channel();
+        let work = async {
+            let copy = Copy::new(&from_access, &to_access, &image.digest, progress).await?;
+            if self.dry_run {
+                copy.plan(&tag).await
+            } else {
+                copy.run(&tag).await
+            }
+        };
+        let copied = show_while(context, work, shown).await?;
+        let result = PromoteResult {
+            version: 1,
+            from: from.name,
+            to: to.name,
+            image: to_repository.uri.with_digest(&image.digest),
+            digest: image.digest,
+            tag,
+            proven,
+            dry_run: self.dry_run,
+            copied,
+        };
+        stage.finish(result.outcome());
+        context.print(&result)?;
+        Ok(Exit::Done)
+    }
+
+    /// The image, and whether a rollout of it succeeded.
+    async fn choose(
+        &self,
+        from: &Environment,
+        clients: &Clients,
+        ecr: &Ecr,
+    ) -> Result<(PublishedImage, bool), Failure> {
+        let aws = |error| Failure::aws(Exit::Preflight, &error);
+        let name = &from.repository;
+        let (wanted, found) = match (&self.digest, &self.tag) {
+            (Some(digest), _) => (digest.to_string(), ecr.image_by_digest(name, digest).await),
+            (None, Some(tag)) => (tag.to_string(), ecr.image_by_tag(name, tag).await),
+            (None, None) => {
+                let runs = deployed(clients, from).await.map_err(aws)?;
+                let running = runs.iter().find(|image| image.running && image.succeeded);
+                let running = running.ok_or_else(|| {
+                    Failure::new(
+                        Exit::Preflight,
+                        format!(
+                            "{} runs no image whose rollout succeeded and that it names by digest",
+                            from.name
+                        ),
+                    )
+                    .hint("name the image with --tag or --digest; nothing was changed")
+                })?;
+                let digest = &running.digest;
+                (digest.to_string(), ecr.image_by_digest(name, digest).await)
+            }
+        };
+        let image = found.map_err(aws)?.ok_or_else(|| {
+            Failure::new(
+                Exit::Preflight,
+                format!(
+                    "the repository {name} of {} holds no image {wanted}",
+                    from.name
+                ),
+            )
+            .hint("`quilt-mcp-deploy images` lists what is there; nothing was changed")
+        })?;
+        let proven = ever_succeeded(clients, from, &image.digest)
+            .await
+            .map_err(aws)?;
+        if proven || self.force {
+            return Ok((image, proven));
+        }
+        Err(Failure::new(
+            Exit::Preflight,
+            format!("no rollout of {} succeeded in {}", image.digest, from.name),
+        )
+        .hint(format!(
+            "roll it out there first (`quilt-mcp-deploy rollout --env {}`), or copy it on purpose with --force; nothing was changed",
+            from.name
+        )))
+    }
+}
+
+/// The tag in the target: that of the source, marked where no rollout vouches for the image.
+fn target_tag(asked: Option<&Tag>, image: &PublishedImage, proven: bool) -> Result<Tag, Failure> {
+    let own = image.tags.iter().find_map(|tag| tag.parse().ok());
+    let tag: Tag = asked.cloned().or(own).ok_or_else(|| {
+        Failure::new(
+            Exit::Preflight,
+            format!("the image {} carries no tag", image.digest),
+        )
+        .hint("publish it under a tag first; nothing was changed")
+    })?;
+    if proven {
+        return Ok(tag);
+    }
+    format!("{tag}{UNPROVEN}")
+        .parse()
+        .map_err(|error| Failure::new(Exit::Usage, format!("{error}")))
+}
+
+impl PromoteResult {
+    fn outcome(&self) -> String {
+        let copied = &self.copied;
+        if self.dry_run {
+            return "nothing was changed".to_owned();
+        }
+        if !copied.tagged && copied.bytes_missing == 0 {
+            return format!("nothing to do: {} is there", self.tag);
+        }
+        format!(
+            "{} ({} blobs mounted, {} sent with {} bytes)",
+            self.tag, copied.blobs_mounted, copied.blobs_sent, copied.bytes_sent
+        )
+    }
+}
+
+impl fmt::Display for PromoteResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let copied = &self.copied;
+        writeln!(f, "image    {}", self.image)?;
+        writeln!(f, "tag      {}", self.tag)?;
+        let proven = if self.proven {
+            "succeeded"
+        } else {
+            "never succeeded (--force)"
+        };
+        writeln!(f, "rollout  {proven} in {}", self.from)?;
+        if self.dry_run {
+            return write!(
+                f,
+                "moves    {} blobs of {} bytes, {} referrers; {} blobs are there; nothing was changed",
+                copied.blobs_sent, copied.bytes_missing, copied.referrers, copied.blobs_present
+            );
+        }
+        write!(
+            f,
+            "moved    {} blobs mounted, {} sent ({} bytes), {} there already; {} referrers",
+            copied.blobs_mounted,
+            copied.blobs_sent,
+            copied.bytes_sent,
+            copied.blobs_present,
+            copied.referrers
+        )
+    }
+}

@@ -1,0 +1,172 @@
+//! `prune`: old images that no environment needs any more.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::images::everywhere;
+use super::{Context, Exit, Failure};
+use crate::image::Digest;
+use crate::registry::{Ecr, PublishedImage};
+
+/// Delete old images from the environment's repository, never one that any environment runs or
+/// ran in the releases that ECS remembers.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  quilt-mcp-deploy prune --env staging --keep 20 --dry-run")]
+pub struct Prune {
+    /// How many of the newest images stay in any case
+    #[arg(long, value_name = "N")]
+    keep: usize,
+    /// List what would be deleted, and delete nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct PruneResult {
+    version: u32,
+    environment: String,
+    repository: String,
+    /// Whether nothing was deleted.
+    dry_run: bool,
+    /// Images that stay because they are new.
+    newest: usize,
+    /// Older images that stay because an environment runs or ran them.
+    needed: Vec<Digest>,
+    /// What was deleted, or would be.
+    deleted: Vec<PublishedImage>,
+}
+
+impl Prune {
+    /// Prunes.
+    ///
+    /// # Errors
+    /// [`Failure`] with exit code 4 when an environment cannot tell what it runs; nothing is
+    /// deleted then.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let _lock = context.state.lock(&context.environment_name())?;
+        let (environment, clients) = context.connect().await?;
+        let aws = |error| Failure::aws(Exit::Preflight, &error);
+        let ecr = Ecr::new(&clients.ecr);
+        let images = ecr
+            .newest_images(&environment.repository, usize::MAX)
+            .await
+            .map_err(aws)?;
+        let surveyed = everywhere(context, &environment).await;
+        if let Some(silent) = surveyed.unknown.first() {
+            return Err(
+                Failure::new(Exit::Preflight, format!("not known: {silent}")).hint(
+                    "an image that this environment runs must not be deleted, so nothing was",
+                ),
+            );
+        }
+        let needed: BTreeSet<Digest> = surveyed
+            .runs
+            .into_values()
+            .flatten()
+            .map(|deployed| deployed.digest)
+            .collect();
+        let (newest, plan) = plan(images, self.keep, &needed);
+        if !self.dry_run {
+            let digests: Vec<Digest> = plan.old.iter().map(|image| image.digest.clone()).collect();
+            let gone = ecr
+                .delete_images(&environment.repository, &digests)
+                .await
+                .map_err(aws)?;
+            if let Some(left) = digests.iter().find(|digest| !gone.contains(digest)) {
+                return Err(Failure::new(
+                    Exit::Publish,
+                    format!(
+                        "{} of {} images were deleted; ECR kept {left}",
+                        gone.len(),
+                        digests.len()
+                    ),
+                )
+                .hint("another image or an index may refer to it; run the same command again"));
+            }
+        }
+        context.print(&PruneResult {
+            version: 1,
+            environment: environment.name,
+            repository: environment.repository,
+            dry_run: self.dry_run,
+            newest,
+            needed: plan.needed,
+            deleted: plan.old,
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+struct Plan {
+    needed: Vec<Digest>,
+    old: Vec<PublishedImage>,
+}
+
+/// How many stay because they are new, and what becomes of the others.
+fn plan(mut images: Vec<PublishedImage>, keep: usize, needed: &BTreeSet<Digest>) -> (usize, Plan) {
+    let older = images.split_off(keep.min(images.len()));
+    let (kept, old): (Vec<_>, Vec<_>) = older
+        .into_iter()
+        .partition(|image| needed.contains(&image.digest));
+    let needed = kept.into_iter().map(|image| image.digest).collect();
+    (images.len(), Plan { needed, old })
+}
+
+impl fmt::Display for PruneResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for image in &self.deleted {
+            writeln!(f, "{}  {}", image.digest, image.tags.join(" "))?;
+        }
+        write!(
+            f,
+            "{} {} images of {}; {} newest and {} that an environment runs or ran stay",
+            if self.dry_run {
+                "would delete"
+            } else {
+                "deleted"
+            },
+            self.deleted.len(),
+            self.repository,
+            self.newest,
+            self.needed.len()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn image(number: u8) -> PublishedImage {
+        PublishedImage {
+            digest: Digest::of(&[number]),
+            tags: vec![number.to_string()],
+            pushed_at: None,
+            size: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_needed_or_new_stays(
+            count in 0u8..40,
+            keep in 0usize..50,
+            needed in proptest::collection::btree_set(0u8..60, 0..20),
+        ) {
+            let needed: BTreeSet<Digest> = needed.iter().map(|number| Digest::of(&[*number])).collect();
+            let images: Vec<_> = (0..count).map(image).collect();
+            let (newest, plan) = plan(images.clone(), keep, &needed);
+            prop_assert_eq!(newest, keep.min(images.len()));
+            prop_assert_eq!(newest + plan.needed.len() + plan.old.len(), images.len());
+            for old in &plan.old {
+                prop_assert!(!needed.contains(&old.digest));
+                prop_assert!(!images[..newest].contains(old));
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The requests of the OCI distribution specification that publishing and promoting need, over
+//! reqwest.
+//!
+//! A general registry client would do, but for four things: it must tell a busy registry (429,
+//! `Retry-After`) from a refusing one, report the digest that the registry computed, go on with
+//! an upload that broke, and keep upload addresses, which hold session secrets, out of errors.
+
+mod auth;
+mod blobs;
+mod failure;
+mod manifests;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+
+use super::access::Access;
+use crate::image::{Digest, RepositoryName};
+use auth::Authoriser;
+pub use blobs::Progress;
+pub use failure::Failure;
+pub use manifests::Manifest;
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// For an answer to a request that carries little.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+
+const CONTENT_DIGEST: &str = "docker-content-digest";
+
+/// One repository of a registry, over HTTP.
+pub struct RemoteRepository {
+    client: reqwest::Client,
+    base: Url,
+    authoriser: Authoriser,
+}
+
+impl RemoteRepository {
+    /// Connects with https. A registry on this machine may also be one without TLS or with a
+    /// certificate of its own, as for Docker's client; and no proxy stands before it.
+    pub async fn connect(access: &Access) -> Result<Self, Failure> {
+        let name = &access.repository;
+        let local = is_loopback(name.registry());
+        let mut client = reqwest::Client::builder()
+            .user_agent(concat!("quilt-mcp-deploy/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_DEADLINE)
+            .https_only(!local);
+        if local {
+            client = client.no_proxy().tls_danger_accept_invalid_certs(true);
+        }
+        let client = client.build().map_err(Failure::connection)?;
+        let has_tls = !local || speaks_tls(&client, name).await;
+        let scheme = if has_tls { "https" } else { "http" };
+        let base = format!("{scheme}://{}/v2/{}/", name.registry(), name.path());
+        Ok(Self {
+            client,
+            base: Url::parse(&base).map_err(|error| Failure::Protocol(error.to_string()))?,
+            authoriser: Authoriser::new(access.credentials.clone(), access.renewal.clone()),
+        })
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Failure> {
+        self.base
+            .join(path)
+            .map_err(|error| Failure::Protocol(error.to_string()))
+    }
+
+    /// Sends what `build` makes of a request, and again if the registry wants to see better
+    /// credentials and there are some.
+    async fn execute(
+        &self,
+        method: Method,
+        url: Url,
+        build: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        let send = || async {
+            let request = self.client.request(method.clone(), url.clone());
+            self.send(&url, build(request.timeout(ANSWER_DEADLINE)))
+                .await
+        };
+        let (answer, generation) = send().await?;
+        if self.renewed(&url, &answer, generation).await? {
+            return send().await.map(|(answer, _)| answer);
+        }
+        Ok(answer)
+    }
+
+    /// Sends a request whose body can be sent once only.
+    async fn execute_once(&self, url: &Url, request: RequestBuilder) -> Result<Response, Failure> {
+        let (answer, generation) = self.send(url, request).await?;
+        if self.renewed(url, &answer, generation).await? {
+            return Err(Failure::Reauthorised);
+        }
+        Ok(answer)
+    }
+
+    /// Our credentials go along, unless the request goes to another host than the registry's.
+    async fn send(&self, url: &Url, request: RequestBuilder) -> Result<(Response, u64), Failure> {
+        let (request, generation) = if self.is_registry(url) {
+            self.authoriser.sign(request)
+        } else {
+            (request, 0)
+        };
+        let answer = request.send().await.map_err(Failure::connection)?;
+        Ok((answer, generation))
+    }
+
+    async fn renewed(
+        &self,
+        url: &Url,
+        answer: &Response,
+        generation: u64,
+    ) -> Result<bool, Failure> {
+        if answer.status() != StatusCode::UNAUTHORIZED || !self.is_registry(url) {
+            return Ok(false);
+        }
+        self.authoriser
+            .renew(&self.client, answer.headers(), generation)
+            .await
+    }
+
+    fn is_registry(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+}
+
+/// Whether the registry on this machine answers https; plain http is what is left.
+async fn speaks_tls(client: &reqwest::Client, name: &RepositoryName) -> bool {
+    let url = format!("https://{}/v2/", name.registry());
+    client
+        .get(url)
+        .timeout(CONNECT_DEADLINE)
+        .send()
+        .await
+        .is_ok()
+}
+
+/// Whether a registry's host is this machine: `localhost`, 127.0.0.0/8 or ::1.
+pub fn is_loopback(registry: &str) -> bool {
+    let Ok(url) = Url::parse(&format!("http://{registry}/")) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn content_digest(headers: &HeaderMap) -> Result<Option<Digest>, Failure> {
+    let Some(value) = headers.get(CONTENT_DIGEST) else {
+        return Ok(None);
+    };
+    let digest = value.to_str().ok().and_then(|text| text.parse().ok());
+    digest.map(Some).ok_or_else(|| {
+        Failure::Protocol("the registry's Docker-Content-Digest is not a sha256 digest".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Credentials;
+
+    #[test]
+    fn only_this_machine_is_spoken_to_in_plain_http() {
+        for (registry, expected) in [
+            ("localhost:5000", true),
+            ("127.0.0.1:5000", true),
+            ("127.8.8.8", true),
+            ("[::1]:5000", true),
+            ("LOCALHOST:1", true),
+            ("localhost.example.com", false),
+            ("127.0.0.1.example.com", false),
+            ("10.0.0.1:5000", false),
+            ("111122223333.dkr.ecr.us-east-1.amazonaws.com", false),
+        ] {
+            assert_eq!(is_loopback(registry), expected, "{registry}");
+        }
+    }
+
+    #[test]
+    fn credentials_stay_with_the_registry() {
+        let credentials = Credentials::new("u", "p", None);
+        let repository = RemoteRepository {
+            client: reqwest::Client::new(),
+            base: Url::parse("http://127.0.0.1:5000/v2/a/").unwrap(),
+            authoriser: Authoriser::new(Some(credentials), None),
+        };
+        for (address, expected) in [
+            ("http://127.0.0.1:5000/v2/a/blobs/uploads/1", true),
+            ("http://127.0.0.1:5001/v2/a/blobs/uploads/1", false),
+            ("http://127.0.0.2:5000/v2/a/blobs/uploads/1", false),
+            ("https://127.0.0.1:5000/v2/a/blobs/uploads/1", false),
+        ] {
+            let url = Url::parse(address).unwrap();
+            assert_eq!(repository.is_registry(&url), expected, "{address}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Attaching an image's list of components as an OCI referrer (OCI image specification,
+//! "Guidelines for Artifact Usage").
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Push, PushError};
+use crate::image::{BlobDescriptor, Digest, Image, sbom};
+use crate::registry::client::{Failure, Manifest};
+
+/// The configuration of an artifact that has none.
+const EMPTY: &[u8] = b"{}";
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// What became of the list of components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SbomState {
+    /// The image has none beside it.
+    None,
+    /// It is attached to the image now.
+    Attached,
+    /// It was attached before.
+    Present,
+    /// The registry knows no referrers.
+    NotTaken,
+}
+
+impl Push<'_> {
+    /// Attaches what lies beside the image, before the image is tagged.
+    pub(super) async fn attach_sbom(&self, image: &Image) -> Result<SbomState, PushError> {
+        let document = sbom::read(image).map_err(|error| PushError::File(error.to_string()))?;
+        let Some(document) = document else {
+            return Ok(SbomState::None);
+        };
+        let explain = |operation: &str, failure: Failure| {
+            PushError::explain(self.target, operation, failure, &image.digest)
+        };
+        let operation = "listing what refers to the image";
+        let referrers = self
+            .retrying(operation, || self.remote.referrers(&image.digest))
+            .await
+            .map_err(|failure| explain(operation, failure))?;
+        let Some(referrers) = referrers else {
+            return Ok(SbomState::NotTaken);
+        };
+        let manifest = manifest(image, &document);
+        let digest = Digest::of(&manifest.content);
+        if referrers.iter().any(|referrer| referrer.digest == digest) {
+            return Ok(SbomState::Present);
+        }
+        self.send_content(&document).await?;
+        self.send_content(EMPTY).await?;
+        let operation = "attaching the list of components";
+        self.retrying(operation, || {
+            self.remote.put_manifest(digest.as_str(), &manifest)
+        })
+        .await
+        .map_err(|failure| explain(operation, failure))?;
+        Ok(SbomState::Attached)
+    }
+
+    async fn send_content(&self, content: &[u8]) -> Result<(), PushError> {
+        let blob = BlobDescriptor {
+            digest: Digest::of(content),
+            size: content.len() as u64,
+            media_type: String::new(),
+        };
+        let unwritable = |error: std::io::Error| PushError::File(error.to_string());
+        let mut file = tempfile::NamedTempFile::new().map_err(unwritable)?;
+        std::io::Write::write_all(&mut file, content).map_err(unwritable)?;
+        self.send_file(&blob, file.path()).await.map(drop)
+    }
+}
+
+/// The same image and document give the same manifest.
+fn manifest(image: &Image, document: &[u8]) -> Manifest {
+    let describe = |media_type: &str, content: &[u8]| {
+        json!({
+            "mediaType": media_type,
+            "digest": Digest::of(content),
+            "size": content.len(),
+        })
+    };
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "artifactType": sbom::MEDIA_TYPE,
+        "config": describe(EMPTY_TYPE, EMPTY),
+        "layers": [describe(sbom::MEDIA_TYPE, document)],
+        "subject": {
+            "mediaType": image.manifest_media_type,
+            "digest": image.digest,
+            "size": image.manifest.len(),
+        },
+    });
+    Manifest {
+        content: manifest.to_string().into_bytes(),
+        media_type: MANIFEST_TYPE.to_owned(),
+    }
+}
