@@ -14,10 +14,19 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::config::Environment;
+use crate::config::{Environment, is_loopback};
 
 /// Longest time that one AWS call may take, with its retries.
-const CALL_DEADLINE: Duration = Duration::from_secs(30);
+const CALL_DEADLINE: Duration = Duration::from_secs(60);
+/// How often a call is sent at most: with nearly half of the attempts failing, one call in
+/// six hundred still fails.
+const ATTEMPTS: u32 = 8;
+/// Longest wait between two attempts.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// The first wait between two attempts, at most: AWS throttles by the second, an endpoint on
+/// this machine does not.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF_ON_LOOPBACK: Duration = Duration::from_millis(100);
 /// Longest time that one attempt of an AWS call may take.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -124,9 +133,20 @@ pub enum GuardError {
 }
 
 async fn sdk_config(environment: &Environment) -> SdkConfig {
+    let loopback = environment.endpoint_url.as_ref().is_some_and(is_loopback);
+    let first_backoff = if loopback {
+        FIRST_BACKOFF_ON_LOOPBACK
+    } else {
+        FIRST_BACKOFF
+    };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(environment.region.clone()))
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(ATTEMPTS)
+                .with_initial_backoff(first_backoff)
+                .with_max_backoff(LONGEST_BACKOFF),
+        )
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_timeout(CALL_DEADLINE)
