@@ -1,6 +1,7 @@
 //! `cargo xtask`: what a developer and CI run. One file or folder per task; a new task is one
 //! more variant of [`Task`].
 
+mod bench;
 mod command;
 mod test;
 
@@ -19,11 +20,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     Test(test::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(args) => test::run(args),
+        Task::Bench(args) => bench::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
