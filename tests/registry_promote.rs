@@ -191,6 +191,17 @@ fn pruning_stops_where_an_environment_cannot_tell_what_it_runs() {
 }
 
 #[test]
+fn a_gate_that_cannot_be_asked_is_no_open_gate() {
+    let two = Two::start();
+    let image = two.rehearsal.fixture("exits");
+    let layout = image.layout.to_str().unwrap();
+    let publish = ["publish", "--image-layout", layout, "--tag", "gated"];
+    // The local environment rehearses no scans.
+    let ended = two.run(&[&publish[..], &["--scan-gate", "high"]].concat()).expect(6);
+    assert!(ended.stderr.contains("ecr:DescribeImageScanFindings"), "{}", ended.stderr);
+}
+
+#[test]
 fn the_list_of_components_is_attached_and_goes_along() {
     let rehearsal = Rehearsal::new();
     rehearsal.run(&["local", "up"]).expect(0);
