@@ -370,3 +370,35 @@ fn the_base_image_has_the_compiler_of_the_toolchain_file() {
         "{line:?}"
     );
 }
+
+#[test]
+fn the_command_says_which_builder_and_why_there_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    workspace(folder.path(), &[]);
+    let build = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_quilt-mcp-deploy"))
+            .arg("build")
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+            .env("QUILT_MCP_STATE_DIR", folder.path().join("state"))
+            .env_remove("CARGO_TARGET_DIR")
+            .output()
+            .unwrap()
+    };
+    let refused = build(&["--builder", "docker"]);
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(5), "{text}");
+    for sign in ["/nowhere/docker.sock", "--builder native"] {
+        assert!(text.contains(sign), "{sign}: {text}");
+    }
+    let malformed = build(&["--build-arg", "RUST_IMAGE"]);
+    assert_eq!(malformed.status.code(), Some(2));
+
+    let built = build(&["--output", "json"]);
+    assert!(built.status.success(), "{built:?}");
+    let built: serde_json::Value = serde_json::from_slice(&built.stdout).unwrap();
+    assert_eq!(built["builder"], "native");
+    let layout = Path::new(built["image"]["layout"].as_str().unwrap());
+    assert!(layout.join("sbom.cdx.json").is_file());
+}

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use quilt_mcp_deploy::aws::AwsErrorKind;
-use quilt_mcp_deploy::registry::{Ecr, TagImmutability};
+use quilt_mcp_deploy::registry::{Ecr, Scan, Severity, TagImmutability};
 use serde_json::{Value, json};
 use support::moto::Moto;
 use tokio::net::TcpListener;
@@ -235,4 +235,102 @@ async fn moto_agrees_about_repositories_and_images() {
     let error = ecr.newest_images("missing", 5).await.unwrap_err();
     assert_eq!(error.code.as_deref(), Some("RepositoryNotFoundException"));
     assert!(error.to_string().contains("repository missing"), "{error}");
+}
+
+fn scan_answer(status: &str, findings: Value) -> (StatusCode, Value) {
+    let answer = json!({
+        "imageScanStatus": {"status": status, "description": "as it is"},
+        "imageScanFindings": findings,
+    });
+    (StatusCode::OK, answer)
+}
+
+#[tokio::test]
+async fn scans_are_waited_for_and_read_in_both_forms() {
+    let patience = std::time::Duration::from_millis(500);
+    let digest = quilt_mcp_deploy::image::Digest::of(b"x");
+    let basic = canned(|_, _| {
+        let attribute = |key: &str, value: &str| json!({"key": key, "value": value});
+        scan_answer("COMPLETE", json!({"findings": [
+            {"name": "CVE-2", "severity": "LOW", "attributes": [attribute("package_name", "zlib"), attribute("package_version", "1.2")]},
+            {"name": "CVE-1", "severity": "CRITICAL", "attributes": [attribute("package_name", "openssl"), attribute("package_version", "3.0"), attribute("patched_version", "3.1")]},
+        ]}))
+    })
+    .await;
+    let Scan::Findings(findings) = basic.scan("app", &digest, patience).await.unwrap() else {
+        panic!("it was scanned");
+    };
+    let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "CVE-1 (critical) in openssl 3.0, fixed in 3.1",
+            "CVE-2 (low) in zlib 1.2, no fix known",
+        ]
+    );
+
+    let enhanced = canned(|_, _| {
+        scan_answer("ACTIVE", json!({"enhancedFindings": [
+            {"severity": "HIGH", "packageVulnerabilityDetails": {"vulnerabilityId": "CVE-3", "vulnerablePackages": [
+                {"name": "a", "version": "1", "fixedInVersion": "2"},
+                {"name": "b", "version": "1", "fixedInVersion": "NotAvailable"},
+            ]}},
+            {"severity": "NEW WORD", "title": "odd"},
+        ]}))
+    })
+    .await;
+    let Scan::Findings(findings) = enhanced.scan("app", &digest, patience).await.unwrap() else {
+        panic!("it was scanned");
+    };
+    let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "odd (critical), no fix known",
+            "CVE-3 (high) in a 1, fixed in 2",
+            "CVE-3 (high) in b 1, no fix known",
+        ]
+    );
+    assert!(Severity::High >= Severity::High && Severity::Medium < Severity::High);
+}
+
+#[tokio::test]
+async fn a_scan_that_is_not_there_or_does_not_end_is_told_apart() {
+    let patience = std::time::Duration::from_millis(300);
+    let digest = quilt_mcp_deploy::image::Digest::of(b"x");
+    let absent = canned(|_, _| {
+        (
+            StatusCode::BAD_REQUEST,
+            json!({"__type": "ScanNotFoundException", "message": "Image scan does not exist"}),
+        )
+    })
+    .await;
+    assert_eq!(
+        absent.scan("app", &digest, patience).await.unwrap(),
+        Scan::NotScanned("Image scan does not exist".to_owned())
+    );
+    let unsupported = canned(|_, _| scan_answer("UNSUPPORTED_IMAGE", Value::Null)).await;
+    assert_eq!(
+        unsupported.scan("app", &digest, patience).await.unwrap(),
+        Scan::NotScanned("as it is".to_owned())
+    );
+    for (status, sign) in [
+        ("IN_PROGRESS", "did not end"),
+        ("FAILED", "failed: as it is"),
+    ] {
+        let ecr = if status == "FAILED" {
+            canned(|_, _| scan_answer("FAILED", Value::Null)).await
+        } else {
+            canned(|_, _| scan_answer("IN_PROGRESS", Value::Null)).await
+        };
+        let error = ecr
+            .scan("app", &digest, patience)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(sign) && error.contains(digest.as_str()),
+            "{error}"
+        );
+    }
 }

@@ -1,7 +1,9 @@
 //! `cargo xtask`: what a developer and CI run. One file or folder per task; a new task is one
 //! more variant of [`Task`].
 
+mod bench;
 mod command;
+mod rehearsal;
 mod test;
 
 use std::process::ExitCode;
@@ -19,11 +21,17 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     Test(test::Args),
+    Bench(bench::Args),
+    Trouble(rehearsal::Trouble),
+    VerdictSpeed(rehearsal::VerdictSpeed),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(args) => test::run(args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Trouble(args) => args.run(),
+        Task::VerdictSpeed(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

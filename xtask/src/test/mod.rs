@@ -12,6 +12,8 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 
 use session::Session;
+pub use session::folders;
+pub use steps::docker;
 use steps::{Outcome, STEPS, Step};
 use summary::{Row, Summary, Verdict};
 

@@ -94,7 +94,10 @@ impl Session {
 }
 
 /// The workspace's folder and cargo's target folder.
-fn folders() -> anyhow::Result<(PathBuf, PathBuf)> {
+///
+/// # Errors
+/// When cargo does not know them.
+pub fn folders() -> anyhow::Result<(PathBuf, PathBuf)> {
     let mut cargo = command::cargo();
     cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
     let metadata: Value = serde_json::from_str(&command::capture(&mut cargo)?)?;

@@ -19,28 +19,38 @@ const USUAL: &str = "unix:///var/run/docker.sock";
 const DOCKER_HOST: &str = "DOCKER_HOST";
 
 pub fn run(session: &mut Session) -> anyhow::Result<Outcome> {
+    match find_or_start(&session.tools) {
+        Ok((host, engine)) => {
+            session.export(DOCKER_HOST, host);
+            if let Some(engine) = engine {
+                session.keep(engine);
+            }
+            Ok(Outcome::Passed)
+        }
+        Err(reasons) => Ok(Outcome::Skipped(reasons)),
+    }
+}
+
+/// The address of an engine: one that runs, or one that is started and stops when it is dropped.
+///
+/// # Errors
+/// Why there is none.
+pub fn find_or_start(tools: &Path) -> Result<(String, Option<Engine>), String> {
     let named = std::env::var(DOCKER_HOST)
         .ok()
         .filter(|host| !host.is_empty());
     let mut reasons = Vec::new();
     for host in named.into_iter().chain([USUAL.to_owned()]) {
         match host.parse::<Address>().and_then(|address| address.ping()) {
-            Ok(()) => {
-                session.export(DOCKER_HOST, host);
-                return Ok(Outcome::Passed);
-            }
+            Ok(()) => return Ok((host, None)),
             Err(why) => reasons.push(format!("{host}: {why}")),
         }
     }
-    match start(&session.tools) {
-        Ok(engine) => {
-            session.export(DOCKER_HOST, engine.host());
-            session.keep(engine);
-            Ok(Outcome::Passed)
-        }
+    match start(tools) {
+        Ok(engine) => Ok((engine.host(), Some(engine))),
         Err(why) => {
             reasons.push(why);
-            Ok(Outcome::Skipped(reasons.join("; ")))
+            Err(reasons.join("; "))
         }
     }
 }
