@@ -22,8 +22,8 @@ use crate::report::{Reporter, Stage};
 pub struct Build {}
 
 /// A built image, as the result of `build`.
-#[derive(Debug, Serialize)]
-struct BuildResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct BuildResult {
     version: u32,
     image: Image,
     tag: Tag,

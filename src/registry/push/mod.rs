@@ -44,7 +44,7 @@ impl PushTarget {
 }
 
 /// An image in a registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Published {
     /// Registry and repository, as image references start.
     pub repository_uri: RepositoryName,
