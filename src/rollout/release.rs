@@ -10,7 +10,7 @@ use super::observation::{Deployment, RolloutState};
 use super::preflight::Snapshot;
 use super::{Diagnosis, Plan, Verdict};
 use crate::release::{ReleaseTags, Revision, find_or_register, newest_template};
-use crate::report::{Event, Reporter as _};
+use crate::report::Event;
 
 /// What to do when a release cannot succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
