@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 const EVENTS: usize = 5;
 
 /// What an environment runs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Status {
     /// The version of this object.
     pub version: u32,
@@ -48,7 +48,7 @@ pub struct Status {
 }
 
 /// The revision that the service names, and what its tags say.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Running {
     /// The revision's ARN.
     pub revision: String,

@@ -8,9 +8,10 @@ use crate::{Error, RuntimeKind};
 
 /// Where a local environment listens and what it calls things: `environment.json` in the state
 /// folder, written only once everything listens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Description {
     /// Version of the program that serves.
+    #[serde(rename = "program_version")]
     pub version: String,
     /// Process id of the program that serves.
     pub pid: u32,

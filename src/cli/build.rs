@@ -59,8 +59,8 @@ fn build_arg(text: &str) -> Result<(String, String), String> {
 }
 
 /// A built image, as the result of `build`.
-#[derive(Debug, Serialize)]
-struct BuildResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct BuildResult {
     version: u32,
     builder: &'static str,
     image: Image,

@@ -31,8 +31,8 @@ pub struct Deploy {
     how: How,
 }
 
-#[derive(Debug, Serialize)]
-struct DeployResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct DeployResult {
     url: String,
     digest: String,
     tag: String,
@@ -43,8 +43,8 @@ struct DeployResult {
 }
 
 /// How long each stage took; a stage that did not run is absent.
-#[derive(Debug, Default, Serialize)]
-struct Seconds {
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+pub(super) struct Seconds {
     local: Option<f64>,
     build: Option<f64>,
     publish: Option<f64>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::report::line::brief;
 use crate::report::table::{labelled, width_of};
 use crate::rollout::Diagnosis;
 
@@ -34,7 +35,7 @@ impl fmt::Display for Diagnosis {
             lines.push(entry("target", target));
         }
         for (index, event) in self.events.iter().enumerate() {
-            lines.push(entry(if index == 0 { "events" } else { "" }, event));
+            lines.push(entry(if index == 0 { "events" } else { "" }, &brief(event)));
         }
         lines.iter().try_for_each(|line| writeln!(f, "{line}"))
     }

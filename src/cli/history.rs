@@ -22,8 +22,8 @@ pub struct HistoryArgs {
     limit: u16,
 }
 
-#[derive(Serialize)]
-struct HistoryResult {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct HistoryResult {
     version: u32,
     environment: String,
     service: String,

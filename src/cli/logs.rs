@@ -80,8 +80,8 @@ fn task_id(text: &str) -> Result<String, String> {
     }
 }
 
-#[derive(Serialize)]
-struct LogsResult<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct LogsResult<'a> {
     version: u32,
     environment: &'a str,
     log_group: &'a str,

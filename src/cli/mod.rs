@@ -16,6 +16,7 @@ mod publish;
 mod release_image;
 mod rollback;
 mod rollout;
+mod schema;
 mod smoke;
 mod status;
 mod stop;
@@ -31,6 +32,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use context::Context;
 pub use failure::{Exit, Failure};
+pub use schema::schemas;
 
 use crate::interrupt::{Interrupt, Signal};
 use crate::report::{Color, Output, Report, ReportOptions, Surroundings};

@@ -67,8 +67,8 @@ pub struct PublishedImage {
     pub push_time: Duration,
 }
 
-#[derive(Debug, Serialize)]
-struct PublishResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct PublishResult {
     version: u32,
     environment: String,
     commit: Option<String>,

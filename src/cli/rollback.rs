@@ -41,8 +41,8 @@ pub struct RollbackArgs {
     bake: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
-struct RollbackResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct RollbackResult {
     version: u32,
     environment: String,
     #[serde(flatten)]

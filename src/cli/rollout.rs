@@ -58,7 +58,7 @@ pub struct How {
 }
 
 /// The result of a rollout.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RolloutResult {
     version: u32,
     environment: String,

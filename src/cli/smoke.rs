@@ -22,11 +22,10 @@ use crate::smoke::{Smoke, smoke};
 )]
 pub struct SmokeArgs {}
 
-#[derive(Debug, Serialize)]
-struct SmokeResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct SmokeResult {
     version: u32,
     url: String,
-    #[serde(flatten)]
     smoke: Smoke,
 }
 

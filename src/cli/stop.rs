@@ -17,8 +17,8 @@ use crate::rollout::attach::{Stopped, stop};
 #[command(after_help = "Example:\n  quilt-mcp-deploy stop --env staging")]
 pub struct StopArgs {}
 
-#[derive(Debug, Serialize)]
-struct StopResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct StopResult {
     version: u32,
     environment: String,
     #[serde(flatten)]

@@ -32,8 +32,8 @@ pub struct WatchArgs {
     bake: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct WatchResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct WatchResult {
     version: u32,
     environment: String,
     #[serde(flatten)]

@@ -19,7 +19,7 @@ use crate::rollout::preflight::{PreflightError, Snapshot};
 const AT_ONCE: usize = 4;
 
 /// A release of the service, as it is remembered.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct PastRelease {
     /// The revision's ARN.
     pub revision: String,
@@ -47,7 +47,7 @@ pub struct PastRelease {
 }
 
 /// What became of a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PastVerdict {
     /// Its deployment was successful.
@@ -65,7 +65,7 @@ pub enum PastVerdict {
 }
 
 /// The releases of a service.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Releases {
     /// Newest first.
     pub releases: Vec<PastRelease>,

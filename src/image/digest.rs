@@ -13,7 +13,9 @@ const HEX_LENGTH: usize = 64;
 /// A SHA-256 content digest: `sha256:` and 64 lower-case hex digits.
 ///
 /// The form is that of the OCI image specification, section "Digests".
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 

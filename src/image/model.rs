@@ -12,11 +12,12 @@ use super::digest::Digest;
 /// A verified image in a folder of OCI image layout.
 ///
 /// Serialises as a summary: the raw manifest and the configuration stay inside.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Image {
     /// The digest of the manifest: the image's identity everywhere.
     pub digest: Digest,
     /// Operating system and architecture.
+    #[schemars(with = "String")]
     pub platform: Platform,
     /// Bytes that a registry holds of it: manifest, configuration and compressed layers.
     pub size: u64,

@@ -15,7 +15,9 @@ const LONGEST_TAG: usize = 128;
 const LONGEST_REPOSITORY: usize = 255;
 
 /// A tag: at most 128 of letters, digits, `_`, `.` and `-`, not starting with `.` or `-`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Tag(String);
 
@@ -46,7 +48,9 @@ impl FromStr for Tag {
 /// Where images are kept: a registry's host (with its port, if any) and a repository in it.
 ///
 /// Displays as ECR's "repository URI": `111122223333.dkr.ecr.us-east-1.amazonaws.com/name`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepositoryName {
     registry: String,

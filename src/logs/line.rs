@@ -13,7 +13,7 @@ use crate::arn::last_part;
 const SHORT_ID: usize = 8;
 
 /// A log line of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct LogLine {
     /// When the task wrote it.
     pub at: Timestamp,

@@ -18,7 +18,7 @@ use crate::rollout::preflight::{PreflightError, Snapshot};
 const VERSION: u32 = 1;
 
 /// What a rollout would do.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Plan {
     /// The version of this object.
     pub version: u32,
@@ -43,7 +43,7 @@ pub struct Plan {
 }
 
 /// A revision and its image.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Image {
     /// The revision's ARN; absent when it would be registered.
     pub revision: Option<String>,
@@ -57,7 +57,7 @@ pub struct Image {
 }
 
 /// What the release is based on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct TemplateState {
     /// The newest template revision's ARN.
     pub arn: String,
@@ -68,7 +68,7 @@ pub struct TemplateState {
 }
 
 /// What would become of the service.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct DeploymentPlan {
     /// What a rollout would do.
     pub action: Action,
@@ -83,7 +83,7 @@ pub struct DeploymentPlan {
 }
 
 /// What a rollout would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Nothing: the service runs the release.

@@ -7,7 +7,7 @@ use url::Url;
 /// Who released a revision, from where, when, and with what.
 ///
 /// It makes no revision another one: two releases that differ in this alone are one release.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Provenance {
     /// The ARN that STS says the credentials belong to.
     pub caller: Option<String>,

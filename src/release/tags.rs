@@ -38,7 +38,7 @@ const MOST_TAGS: usize = 50;
 const LONGEST_VALUE: usize = 256;
 
 /// What a release revision's tags say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ReleaseTags {
     /// The commit that the image was built from, where known.
     pub commit: Option<String>,

@@ -70,7 +70,7 @@ pub fn line(event: &Event, style: Style) -> Option<String> {
             let what = format!("{address} {state}{}", reason.unwrap_or_default());
             entry("target", Tone::of_state(state), what)
         }
-        Event::ServiceEvent { message } => entry("ecs", Tone::Plain, message.clone()),
+        Event::ServiceEvent { message } => entry("ecs", Tone::Plain, brief(message)),
         Event::RollbackStarted { to, reason } => entry(
             "rollback",
             Tone::Warning,
@@ -154,6 +154,30 @@ pub fn passing(event: &Event) -> Option<String> {
     }
 }
 
+/// A service event without what people know already or cannot read: the service's name, and
+/// the long forms of the ids of tasks and target groups.
+pub fn brief(message: &str) -> String {
+    let rest = message
+        .strip_prefix("(service ")
+        .and_then(|rest| rest.split_once(") "))
+        .map_or(message, |(_, rest)| rest);
+    let words: Vec<String> = rest.split(' ').map(brief_word).collect();
+    words.join(" ")
+}
+
+fn brief_word(word: &str) -> String {
+    let core = word.trim_matches(|character: char| !character.is_ascii_alphanumeric());
+    let is_task = core.len() == 32 && core.chars().all(|digit| digit.is_ascii_hexdigit());
+    let group = core
+        .split_once(":targetgroup/")
+        .and_then(|(_, path)| path.split('/').next());
+    match (group, is_task) {
+        (Some(group), _) => word.replace(core, group),
+        (None, true) => word.replace(core, short_id(core)),
+        (None, false) => word.to_owned(),
+    }
+}
+
 fn service_deployment(event: &Event) -> String {
     let Event::ServiceDeployment {
         status,
@@ -198,4 +222,27 @@ fn why(reason: Option<&str>) -> String {
     reason
         .map(|reason| format!(": {reason}"))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_events_are_told_in_short() {
+        for (message, told) in [
+            (
+                "(service web) has started 1 tasks: (task 6eac5caf09024ba3912f689b38ba27d3).",
+                "has started 1 tasks: (task 6eac5caf).",
+            ),
+            (
+                "(service web) registered 1 targets in (target-group arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/mcp/8e36)",
+                "registered 1 targets in (target-group mcp)",
+            ),
+            ("(service web", "(service web"),
+            ("", ""),
+        ] {
+            assert_eq!(brief(message), told);
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod event;
 pub mod fan_out;
 pub mod github;
 pub mod html;
-mod line;
+pub mod line;
 pub mod lines;
 pub mod results;
 pub mod sink;

@@ -16,7 +16,7 @@ use crate::release::describe;
 const LOOKS: u32 = 5;
 
 /// What became of a deployment that was watched.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Attached {
     /// The deployment.
     pub deployment: String,
@@ -68,7 +68,7 @@ pub async fn watch(
 }
 
 /// What was stopped.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Stopped {
     /// The deployment.
     pub deployment: String,

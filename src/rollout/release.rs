@@ -10,6 +10,7 @@ use super::observation::{Deployment, RolloutState};
 use super::preflight::Snapshot;
 use super::{Diagnosis, Plan, Verdict};
 use crate::release::{ReleaseTags, Revision, find_or_register, newest_template};
+use crate::report::Event;
 
 /// What to do when a release cannot succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -61,7 +62,7 @@ pub struct Options {
 }
 
 /// What became of a release.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Outcome {
     /// The release revision.
     pub revision: Revision,
@@ -133,6 +134,7 @@ pub async fn release(
         fail_fast: on_failure == OnFailure::Rollback || !before.rolls_back,
         ecs_rolls_back: before.rolls_back,
     };
+    announce(engine, &plan, image);
     let mut outcome = Outcome {
         deployment: deployment.id.clone(),
         started,
@@ -168,6 +170,19 @@ pub async fn release(
         None => verdict,
     };
     Ok(outcome)
+}
+
+/// Says what the following events are about.
+fn announce(engine: &Engine<'_>, plan: &Plan, image: &ReleaseImage) {
+    engine.reporter.event(Event::RolloutStarted {
+        environment: engine.environment.name.clone(),
+        service: engine.environment.service.clone(),
+        deployment: plan.deployment.clone(),
+        revision: plan.revision.clone(),
+        previous_revision: plan.previous_revision.clone(),
+        image: Some(image.reference.clone()),
+        commit: image.tags.commit.clone(),
+    });
 }
 
 /// The revision to release; nothing is registered while another deployment is under way.

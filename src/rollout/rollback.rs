@@ -133,7 +133,7 @@ async fn deploy_again(engine: &Engine<'_>, undo: &Undo<'_>, good: &str) -> Optio
 }
 
 /// What became of a rollback.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct RollbackOutcome {
     /// The revision that the service was on.
     pub from: String,

@@ -31,7 +31,7 @@ impl std::fmt::Debug for Token {
 }
 
 /// What an MCP client saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "handshake", rename_all = "snake_case")]
 pub enum Smoke {
     /// `initialize` and `tools/list` were answered.

@@ -80,7 +80,7 @@ fn usage() {
         (vec!["deplyo"], "unrecognized subcommand 'deplyo'"),
         (
             vec!["status", "--output", "yaml"],
-            "[possible values: text, json]",
+            "[possible values: text, json, ndjson]",
         ),
         (vec!["rollout", "--digest", "latest"], "--digest"),
         (

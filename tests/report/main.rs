@@ -3,6 +3,7 @@
 mod live;
 mod log;
 mod page;
+mod schema;
 mod script;
 mod streams;
 mod tables;

@@ -29,8 +29,8 @@ impl Calls {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Record {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Record {
     version: u32,
     #[serde(flatten)]
     record: Value,

@@ -301,8 +301,8 @@ impl FaultCommand {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Faults {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Faults {
     version: u32,
     faults: Value,
 }

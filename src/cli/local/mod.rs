@@ -14,6 +14,9 @@ use quilt_mcp_local::Description;
 use serde::Serialize;
 use serde_json::Value;
 
+pub(super) use calls::Record as CallsResult;
+pub(super) use fault::Faults as FaultsResult;
+
 use super::{Context, Exit, Failure};
 use calls::Calls;
 use down::Down;
@@ -49,8 +52,8 @@ pub enum Local {
     ExecTask(ExecTask),
 }
 
-#[derive(Debug, Serialize)]
-struct LocalStatus {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct LocalStatus {
     version: u32,
     running: bool,
     #[serde(flatten)]

@@ -23,7 +23,7 @@ pub use sbom::SbomState;
 const PARALLEL_BLOBS: usize = 4;
 
 /// An image in a registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Published {
     /// Registry and repository, as image references start.
     pub repository_uri: RepositoryName,

@@ -15,7 +15,7 @@ use super::Document;
 pub use mask::HIDDEN;
 
 /// How a field differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// It is new.
@@ -27,7 +27,7 @@ pub enum ChangeKind {
 }
 
 /// One difference between two revisions.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Change {
     /// The container; absent for a field of the task.
     pub container: Option<String>,

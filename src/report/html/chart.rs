@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use crate::report::style::Tone;
+use crate::report::style::{Tone, cut};
 use crate::report::table::short_id;
 use crate::report::timeline::{Speaker, Timeline, Track};
 
 /// The width of the drawing; the page scales it.
 const WIDTH: f64 = 1000.0;
 /// Where the lanes begin: the names stand before.
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 216.0;
 /// Where the lanes end.
 const RIGHT: f64 = WIDTH - 16.0;
+/// The most letters of a name before its lane.
+const NAME: usize = 21;
 const LANE: f64 = 20.0;
 const GAP: f64 = 6.0;
 /// The height of the curve of running tasks.
@@ -112,7 +114,7 @@ impl Drawing {
                 .map(|bar| self.bar(bar, y))
                 .collect::<Vec<_>>();
             self.parts.push(html! {
-                text class="name" x=(px(LEFT - 10.0)) y=(px(y + 14.0)) text-anchor="end" { (lane.name) }
+                text class="name" x=(px(LEFT - 10.0)) y=(px(y + 14.0)) text-anchor="end" { (cut(&lane.name, NAME)) }
                 line class="rail" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y + LANE / 2.0)) y2=(px(y + LANE / 2.0)) {}
                 @for bar in bars { (bar) }
             });

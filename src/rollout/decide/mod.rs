@@ -39,7 +39,7 @@ pub struct Plan {
 }
 
 /// What is true of our deployment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything that must hold held through the bake time.
@@ -71,7 +71,7 @@ pub enum Verdict {
 }
 
 /// Why a deployment cannot succeed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Evidence {
     /// ECS itself ended it.

@@ -12,7 +12,7 @@ use super::observation::{Container, History, StopCode, TargetState, Task};
 use super::preflight::Snapshot;
 
 /// What is known of a failure.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Diagnosis {
     /// Stopped tasks of our deployment that ended the same way.
     pub stopped: Vec<StoppedGroup>,
@@ -35,7 +35,7 @@ pub struct HealthCheck {
 }
 
 /// Tasks that stopped the same way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct StoppedGroup {
     /// How many.
     pub count: usize,

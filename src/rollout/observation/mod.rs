@@ -30,7 +30,7 @@ pub struct Observation {
 }
 
 /// Whether something was seen that the API may not be allowed to show.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sight<T> {
     /// It was seen.
@@ -84,7 +84,7 @@ impl Service {
 }
 
 /// One deployment of a service.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Deployment {
     /// `ecs-svc/…`.
     pub id: String,
@@ -116,7 +116,7 @@ impl Deployment {
 }
 
 /// A service deployment: ECS's own record of how a deployment goes and went.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ServiceDeployment {
     /// Its ARN.
     pub arn: String,
@@ -135,7 +135,7 @@ pub struct ServiceDeployment {
 }
 
 /// What the deployment circuit breaker counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Breaker {
     /// Failed tasks so far.
     pub failures: i32,
@@ -144,7 +144,7 @@ pub struct Breaker {
 }
 
 /// A line of the service's event log.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ServiceEvent {
     /// Its id, unique for the service.
     pub id: String,
@@ -155,7 +155,7 @@ pub struct ServiceEvent {
 }
 
 /// One task.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Task {
     /// Its id, the last part of the ARN.
     pub id: String,
@@ -228,7 +228,7 @@ impl Task {
 }
 
 /// One container of a task.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Container {
     /// Its name in the task definition.
     pub name: String,
@@ -253,7 +253,7 @@ pub struct TargetGroup {
 }
 
 /// One target: an address and port of a task.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Target {
     /// The address.
     pub ip: String,

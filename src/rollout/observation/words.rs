@@ -53,6 +53,21 @@ macro_rules! words {
                 serializer.serialize_str(self.as_str())
             }
         }
+
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                // AWS may say a word that this version does not know.
+                schemars::json_schema!({"type": "string", "examples": [$($word),+]})
+            }
+        }
     };
 }
 
