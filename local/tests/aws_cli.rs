@@ -205,6 +205,10 @@ async fn releases_are_followed_and_stopped() {
     };
     environment.release(Release::Serve("one")).await;
     environment.settled().await;
+    // Held back, so that it is under way for as long as the CLI takes.
+    environment
+        .fault(json!({ "fault": "slow-start", "revision": "*:3", "seconds": 86400 }))
+        .await;
     environment.release(Release::Sick).await;
     let list =
         "ecs list-service-deployments --cluster quilt-local --service quilt-local-mcp-server";

@@ -226,6 +226,9 @@ async fn an_alarm_rolls_a_deployment_back() {
             }),
         )
         .await;
+    environment
+        .fault(json!({ "fault": "slow-start", "revision": "*:3", "seconds": 86400 }))
+        .await;
     environment.release(Release::Sick).await;
     let arn = environment.service().await["currentServiceDeployment"].take();
     let describe = async || {

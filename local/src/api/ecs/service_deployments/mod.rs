@@ -203,3 +203,51 @@ fn show_revision(state: &State, service: &Service, revision: &ServiceRevision) -
         "createdAt": revision.created_at.to_json(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecs::deployments;
+    use crate::state::Addresses;
+
+    /// A service whose newest deployment has just begun, and that one's ARN.
+    fn begun() -> (State, String) {
+        let mut state = State::seed(Addresses::default(), Moment(0));
+        let service = &mut state.services[0];
+        let target = service.deployments[0].task_definition.clone();
+        deployments::begin(service, Deployment::new(target, Moment(1)));
+        let arn = arn_of(service, &service.deployments[0]);
+        (state, arn)
+    }
+
+    fn ask(state: &mut State, arn: &str, stop_type: &str) -> Result<&'static str, ApiError> {
+        let input = json!({ "serviceDeploymentArn": arn, "stopType": stop_type });
+        let input = Input(input.as_object().cloned().unwrap_or_default());
+        stop(state, &input, Moment(2))?;
+        Ok(find(state, arn).unwrap().status())
+    }
+
+    #[test]
+    fn a_stop_is_requested_before_it_is_carried_out_and_asked_again_it_goes_on() {
+        for (stop_type, other, expected) in [
+            ("ROLLBACK", "ABORT", "ROLLBACK_REQUESTED"),
+            ("ABORT", "ROLLBACK", "STOP_REQUESTED"),
+        ] {
+            let (mut state, arn) = begun();
+            assert_eq!(find(&state, &arn).unwrap().status(), "PENDING");
+            state.services[0].deployments[0].started_at = Some(Moment(1));
+            assert_eq!(find(&state, &arn).unwrap().status(), "IN_PROGRESS");
+            assert_eq!(ask(&mut state, &arn, stop_type), Ok(expected));
+            assert_eq!(ask(&mut state, &arn, other), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn what_has_ended_is_not_stopped() {
+        let (mut state, _) = begun();
+        let ended = arn_of(&state.services[0], &state.services[0].deployments[1]);
+        assert_eq!(find(&state, &ended).unwrap().status(), "SUCCESSFUL");
+        let error = ask(&mut state, &ended, "ROLLBACK").unwrap_err();
+        assert_eq!(error.code, "ConflictException");
+    }
+}
