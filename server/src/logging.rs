@@ -2,7 +2,12 @@
 
 use std::panic::PanicHookInfo;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, filter};
+
+/// These tell of what they sign, and so of what is a secret: never, at any level.
+const SILENT: [&str; 1] = ["aws_sigv4"];
 
 /// Installs the process's subscriber.
 ///
@@ -10,12 +15,19 @@ use tracing_subscriber::EnvFilter;
 /// falls back to `info`.
 pub fn init(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_env_filter(filter)
+        .with_filter(filter::filter_fn(|event| {
+            !SILENT
+                .iter()
+                .any(|target| event.target().starts_with(target))
+        }));
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
         .init();
     std::panic::set_hook(Box::new(log_panic));
 }

@@ -48,6 +48,11 @@ impl StackUrl {
         }
     }
 
+    /// The path, which begins with a slash.
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
     /// The origin that pages of this address have.
     pub fn origin(&self) -> WebOrigin {
         WebOrigin::of(&self.url).expect("http and https URLs have an origin")
