@@ -13,6 +13,7 @@ pub mod http;
 pub mod logging;
 pub mod mcp;
 pub mod metrics;
+pub mod proxy;
 pub mod registry;
 pub mod resources;
 pub mod serve;

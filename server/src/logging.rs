@@ -1,4 +1,4 @@
-//! JSON lines on standard output.
+//! JSON lines on standard output; for the proxy, lines on standard error.
 
 use std::panic::PanicHookInfo;
 
@@ -30,6 +30,17 @@ pub fn init(filter: &str) {
         .with(lines)
         .init();
     std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Lines for people on standard error, for a process whose standard output is
+/// not its own.
+pub fn init_stderr() {
+    let filter = EnvFilter::try_from_env("MCP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .init();
 }
 
 /// A panic is a line like any other: where it was, and what it said.

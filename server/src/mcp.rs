@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Implementation, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
-    ResourceContents, ServerCapabilities, ServerConfig, Tool as ToolDefinition,
+    CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, Tool as ToolDefinition,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -19,6 +19,11 @@ use crate::http::RequestRecord;
 use crate::registry::RegistryClient;
 use crate::resources::{self, Resource};
 use crate::tools::{Stack, ToolContext, Tools};
+
+/// How long a client may keep the lists, which change only with a release.
+const LIST_TTL_MS: u64 = 5 * 60 * 1000;
+/// How long a client may keep a resource, which is the caller's own.
+const RESOURCE_TTL_MS: u64 = 60 * 1000;
 
 const INSTRUCTIONS: &str = "Tools for one Quilt data stack, used with your own rights. \
 A package is a versioned, named set of files (`namespace/name`) in an S3 bucket. \
@@ -101,7 +106,10 @@ impl ServerHandler for QuiltMcpServer {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools.definitions()))
+        let tools = ListToolsResult::with_all_items(self.tools.definitions());
+        Ok(tools
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
     }
 
     async fn list_resources(
@@ -109,7 +117,10 @@ impl ServerHandler for QuiltMcpServer {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(resources::definitions()))
+        let resources = ListResourcesResult::with_all_items(resources::definitions());
+        Ok(resources
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
     }
 
     async fn read_resource(
@@ -127,7 +138,10 @@ impl ServerHandler for QuiltMcpServer {
                 Ok(Ok(text)) => {
                     let contents = ResourceContents::text(text, request.uri)
                         .with_mime_type(resource.mime_type());
-                    Ok(ReadResourceResult::new(vec![contents]).into())
+                    let result = ReadResourceResult::new(vec![contents])
+                        .with_ttl_ms(RESOURCE_TTL_MS)
+                        .with_cache_scope(CacheScope::Private);
+                    Ok(result.into())
                 }
                 Ok(Err(error)) => {
                     Err(ErrorData::internal_error(error.to_string(), Some(error.to_json())))

@@ -48,6 +48,11 @@ impl StackUrl {
         }
     }
 
+    /// The address as it was given.
+    pub fn into_url(self) -> Url {
+        self.url
+    }
+
     /// The path, which begins with a slash.
     pub fn path(&self) -> &str {
         self.url.path()

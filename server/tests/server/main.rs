@@ -4,6 +4,7 @@
 mod auth;
 mod aws;
 mod changes;
+mod clients;
 mod cors;
 mod drain;
 mod harness;
@@ -13,6 +14,7 @@ mod metrics;
 mod moto;
 mod oauth;
 mod protocol;
+mod proxy;
 mod resources;
 mod schema;
 mod smuggling;
