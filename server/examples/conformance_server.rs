@@ -23,8 +23,8 @@ use quilt_mcp_server::metrics::Metrics;
 use quilt_mcp_server::registry::RegistryClient;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, CompletionInfo, ContentBlock, GetPromptRequestParams, GetPromptResponse,
-    GetPromptResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    CompleteResult, CompletionInfo, ContentBlock, ErrorCode, GetPromptRequestParams,
+    GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam,
     PaginatedRequestParams, ProgressNotificationParam, Prompt, PromptArgument, PromptMessage,
     ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
@@ -95,11 +95,22 @@ fn tools() -> Vec<Tool> {
         "test_tool_with_logging",
         "test_tool_with_progress",
         "test_error_handling",
+        "test_logging_tool",
         "test_missing_capability",
     ]
     .into_iter()
     .map(|name| Tool::new(name, format!("The suite's {name}"), nothing()))
     .collect();
+    let header = schema(json!({
+        "type": "object",
+        "properties": { "region": { "type": "string", "x-mcp-header": "Region" } },
+        "required": ["region"]
+    }));
+    tools.push(Tool::new(
+        "test_header_param",
+        "An argument that travels as a header too",
+        header,
+    ));
     tools.push(Tool::new("json_schema_2020_12_tool", "The suite's schema", schema(json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -209,6 +220,13 @@ impl ServerHandler for Fixtures {
                 let text = "This tool intentionally returns an error for testing";
                 return Ok(CallToolResult::error(vec![ContentBlock::text(text)]).into());
             }
+            "test_logging_tool" => vec![ContentBlock::text("Nothing is logged unasked.")],
+            "test_missing_capability" => {
+                let message = "this tool needs sampling, which the client has not declared";
+                let needed = json!({ "requiredCapabilities": { "sampling": {} } });
+                return Err(ErrorData::new(ErrorCode(-32021), message, Some(needed)));
+            }
+            "test_header_param" => vec![ContentBlock::text("As the header says.")],
             "json_schema_2020_12_tool" => vec![ContentBlock::text("As the schema says.")],
             other => {
                 return Err(ErrorData::invalid_params(

@@ -5,6 +5,7 @@ mod auth;
 mod aws;
 mod changes;
 mod clients;
+mod conformance;
 mod cors;
 mod drain;
 mod harness;
