@@ -2,6 +2,7 @@
 //! more variant of [`Task`].
 
 mod command;
+mod load;
 mod test;
 
 use std::process::ExitCode;
@@ -19,11 +20,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     Test(test::Args),
+    Soak(load::SoakArgs),
+    BenchServer(load::BenchArgs),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(args) => test::run(args),
+        Task::Soak(args) => load::soak(args),
+        Task::BenchServer(args) => load::bench(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -12,6 +12,7 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 
 use session::Session;
+pub use steps::mcp_python;
 use steps::{Outcome, STEPS, Step};
 use summary::{Row, Summary, Verdict};
 
@@ -124,7 +125,9 @@ mod tests {
     fn every_step_runs_unless_told_otherwise() {
         assert_eq!(
             selected(&[]),
-            ["fmt", "clippy", "tls", "deny", "tools", "docker", "test"]
+            [
+                "fmt", "clippy", "tls", "deny", "tools", "node", "docker", "test"
+            ]
         );
         assert_eq!(selected(&["--only", "test,fmt"]), ["fmt", "test"]);
         assert_eq!(
@@ -133,7 +136,7 @@ mod tests {
         );
         assert_eq!(
             selected(&["--skip", "deny,docker", "--skip", "fmt"]),
-            ["clippy", "tls", "tools", "test"]
+            ["clippy", "tls", "tools", "node", "test"]
         );
         assert_eq!(selected(&["--only", "fmt,tls", "--skip", "tls"]), ["fmt"]);
     }
