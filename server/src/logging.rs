@@ -2,12 +2,16 @@
 
 use std::panic::PanicHookInfo;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, filter};
 
-/// These tell of what they sign, and so of what is a secret: never, at any level.
-const SILENT: [&str; 1] = ["aws_sigv4"];
+/// What the signer tells of is a secret: never, at any level.
+const SIGNER: &str = "aws_sigv4";
+/// What the transport tells of below warnings is whole messages, with callers'
+/// data and links that open for whoever has them: never either.
+const TRANSPORT: &str = "rmcp";
 
 /// Installs the process's subscriber.
 ///
@@ -20,11 +24,7 @@ pub fn init(filter: &str) {
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_filter(filter::filter_fn(|event| {
-            !SILENT
-                .iter()
-                .any(|target| event.target().starts_with(target))
-        }));
+        .with_filter(filter::filter_fn(tells_no_secret));
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)
@@ -32,11 +32,18 @@ pub fn init(filter: &str) {
     std::panic::set_hook(Box::new(log_panic));
 }
 
+fn tells_no_secret(event: &Metadata<'_>) -> bool {
+    let target = event.target();
+    !target.starts_with(SIGNER) && (!target.starts_with(TRANSPORT) || *event.level() <= Level::WARN)
+}
+
 /// Lines for people on standard error, for a process whose standard output is
 /// not its own.
 pub fn init_stderr() {
     let filter = EnvFilter::try_from_env("MCP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_filter(filter::filter_fn(tells_no_secret));
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)

@@ -346,7 +346,7 @@ async fn neither_credentials_nor_signatures_are_ever_logged() {
     let registry = Registry::start().await;
     let vars = [
         ("AWS_ENDPOINT_URL", aws.url.as_str()),
-        ("MCP_LOG", "trace,rmcp=off"),
+        ("MCP_LOG", "trace"),
         ("MCP_DRAIN_GRACE_SECONDS", "0"),
         ("LOG_SIGNABLE_BODY", "1"),
     ];

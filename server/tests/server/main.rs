@@ -3,6 +3,7 @@
 
 mod auth;
 mod aws;
+mod browser;
 mod changes;
 mod clients;
 mod conformance;

@@ -230,7 +230,7 @@ async fn what_is_not_there_or_no_text_is_said_to_be_so() {
 async fn a_bomb_is_not_unpacked() {
     let Some(moto) = Moto::start() else { return };
     let (_registry, server) = stack(&moto).await;
-    // 100 MB of text that no one should hold: the tool takes its part and no more.
+    // More than anyone should hold: the tool takes its part and no more.
     moto.put(&format!("/{RAW}/large.txt"), "x".repeat(20_000_000))
         .await;
     let large = json!({"uri": format!("s3://{RAW}/large.txt"), "max_bytes": 500_000});
