@@ -304,9 +304,13 @@ async fn mixed_load(number: u64, url: String, over: Arc<AtomicBool>) -> BTreeMap
         turn += 1;
         let (tool, arguments) = &calls[usize::try_from(turn).unwrap_or(0) % calls.len()];
         let unknown = format!("qk_unknown_{turn}");
-        let token = if turn % 17 == 0 { &unknown } else { DEMO_TOKEN };
+        let token = if turn.is_multiple_of(17) {
+            &unknown
+        } else {
+            DEMO_TOKEN
+        };
         let request = call(&client, &url, token, tool, arguments);
-        let answer = if turn % 13 == 0 {
+        let answer = if turn.is_multiple_of(13) {
             // A client that leaves in the middle.
             let _ = tokio::time::timeout(Duration::from_millis(2), request.send()).await;
             "left".to_owned()

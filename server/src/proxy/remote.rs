@@ -187,7 +187,11 @@ impl Remote {
                 Ok(response) if tries < TRIES && was_not_begun(response.status()) => {
                     retry_after(response.headers()).unwrap_or(pause)
                 }
-                Err(error) if tries < TRIES && error.is_connect() => pause,
+                Err(error)
+                    if tries < TRIES && (error.is_connect() || may_be_sent_twice(message)) =>
+                {
+                    pause
+                }
                 Ok(response) => return Ok(response),
                 Err(error) => return Err(unreachable(&error)),
             };
@@ -284,6 +288,12 @@ impl Remote {
 async fn pass(answer: Value, answers: &mpsc::Sender<Value>) {
     // An error means that the client reads no more.
     let _ = answers.send(answer).await;
+}
+
+/// Whether doing a message twice is doing it once: a connection may have broken
+/// after the server had taken it.
+fn may_be_sent_twice(message: &Value) -> bool {
+    message["method"] != "tools/call"
 }
 
 /// Statuses by which a server or load balancer says that nothing was done.

@@ -131,7 +131,9 @@ async fn calls_of_any_length_that_can_finish_do() {
         let asked = faults.asked("Buckets");
         let message = tools_call("bucket_list", json!({}));
         let request = server.post("/mcp", Some(DEMO_TOKEN), &message);
-        calls.push(tokio::spawn(async move { request.send().await?.text().await }));
+        calls.push(tokio::spawn(
+            async move { request.send().await?.text().await },
+        ));
         eventually("the call is in flight", || async {
             faults.asked("Buckets") > asked
         })
