@@ -5,12 +5,16 @@
 //! and does all work with that caller's rights.
 
 pub mod auth;
+pub mod aws;
 pub mod build_info;
 pub mod config;
 pub mod healthcheck;
 pub mod http;
 pub mod logging;
 pub mod mcp;
+pub mod metrics;
+pub mod proxy;
 pub mod registry;
+pub mod resources;
 pub mod serve;
 pub mod tools;

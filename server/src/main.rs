@@ -1,9 +1,11 @@
 //! The command line of the server.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use quilt_mcp_server::config::{self, Config, EX_CONFIG};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use quilt_mcp_server::config::{self, Config, EX_CONFIG, StackUrl};
+use quilt_mcp_server::proxy::{self, Remote, TokenSource};
 use quilt_mcp_server::serve::Ended;
 use quilt_mcp_server::{healthcheck, logging, serve};
 
@@ -19,9 +21,30 @@ struct Cli {
 enum Command {
     /// Serves MCP until SIGTERM.
     Serve,
+    /// Relays a client that speaks over standard input and output to a remote server.
+    Proxy(ProxyArgs),
     /// Asks the server on this machine whether it serves; exit code 0 says yes.
     Healthcheck,
 }
+
+/// Tokens come from one source; without any, from the variable `QUILT_MCP_TOKEN` if it is set.
+#[derive(Args)]
+struct ProxyArgs {
+    /// The MCP endpoint, such as https://mcp.example.com/mcp
+    url: String,
+    /// The environment variable that holds the token
+    #[arg(long, value_name = "NAME", group = "source")]
+    token_env: Option<String>,
+    /// A file that holds the token, read again when the server refuses the token
+    #[arg(long, value_name = "FILE", group = "source")]
+    token_file: Option<PathBuf>,
+    /// A shell command that prints the token, run again when the server refuses the token
+    #[arg(long, value_name = "COMMAND", group = "source")]
+    token_command: Option<String>,
+}
+
+/// The variable that holds the token where no other source is named.
+const TOKEN_VAR: &str = "QUILT_MCP_TOKEN";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -30,6 +53,7 @@ async fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Serve => run_serve().await,
+        Command::Proxy(args) => run_proxy(args).await,
         Command::Healthcheck => run_healthcheck().await,
     }
 }
@@ -50,6 +74,40 @@ async fn run_serve() -> ExitCode {
             fail(&error, 1)
         }
     }
+}
+
+/// Standard output belongs to the client: everything else is said on standard error.
+async fn run_proxy(args: ProxyArgs) -> ExitCode {
+    logging::init_stderr();
+    let remote = match remote(args) {
+        Ok(remote) => remote,
+        Err(why) => {
+            eprintln!("quilt-mcp-server: {why}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    let input = tokio::io::BufReader::new(tokio::io::stdin());
+    match proxy::relay(remote, input, tokio::io::stdout()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn remote(args: ProxyArgs) -> Result<Remote, String> {
+    let url = StackUrl::parse(&args.url).map_err(|why| format!("the URL {why}"))?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let source = match (args.token_env, args.token_file, args.token_command) {
+        (Some(name), _, _) => {
+            let value = variable(&name).ok_or_else(|| format!("{name} is not set"))?;
+            TokenSource::Value(value)
+        }
+        (_, Some(path), _) => TokenSource::File(path),
+        (_, _, Some(command)) => TokenSource::Command(command),
+        _ => variable(TOKEN_VAR).map_or(TokenSource::None, TokenSource::Value),
+    };
+    let is_loopback = url.is_loopback();
+    Remote::new(url.into_url(), source, is_loopback)
+        .map_err(|error| format!("cannot set up TLS: {error}"))
 }
 
 async fn run_healthcheck() -> ExitCode {

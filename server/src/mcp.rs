@@ -1,52 +1,36 @@
-//! The MCP server: rmcp's transport and handler around the tools.
+//! The MCP server: rmcp's handler around the tools.
 
 use std::sync::Arc;
 
 use axum::http::request::Parts;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool as ToolDefinition,
+    CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, Tool as ToolDefinition,
 };
 use rmcp::service::RequestContext;
-use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
-use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use crate::auth::{Caller, Validator};
+use crate::aws::{Athena, AwsClient, S3};
 use crate::build_info::SERVER_NAME;
 use crate::config::Config;
 use crate::http::RequestRecord;
 use crate::registry::RegistryClient;
+use crate::resources::{self, Resource};
 use crate::tools::{Stack, ToolContext, Tools};
+
+/// How long a client may keep the lists, which change only with a release.
+const LIST_TTL_MS: u64 = 5 * 60 * 1000;
+/// How long a client may keep a resource, which is the caller's own.
+const RESOURCE_TTL_MS: u64 = 60 * 1000;
 
 const INSTRUCTIONS: &str = "Tools for one Quilt data stack, used with your own rights. \
 A package is a versioned, named set of files (`namespace/name`) in an S3 bucket. \
 Start with bucket_list or search_packages; package_info describes one package and its files; \
-catalog_url makes links for people.";
-
-/// Streamable HTTP without sessions: any task can answer any request.
-pub fn service(
-    config: &Config,
-    registry: RegistryClient,
-    validator: Validator,
-) -> StreamableHttpService<QuiltMcpServer, NeverSessionManager> {
-    let server = QuiltMcpServer::new(config, registry, validator);
-    let origins = config
-        .allowed_origins
-        .iter()
-        .map(|origin| origin.with_port());
-    let hosts = config.allowed_hosts.iter().map(ToString::to_string);
-    let transport = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
-        .with_allowed_hosts(hosts)
-        .with_allowed_origins(origins)
-        .enforce_origin_validation();
-    StreamableHttpService::new(
-        move || Ok(server.clone()),
-        Arc::new(NeverSessionManager::default()),
-        transport,
-    )
-}
+package_browse walks through its files and object_read shows one. \
+catalog_url makes links for people. Read quilt-platform://search_syntax before searching with \
+more than words, and quilt-platform://athena before athena_query.";
 
 /// Answers MCP requests. Clones share everything.
 #[derive(Clone)]
@@ -57,19 +41,33 @@ pub struct QuiltMcpServer {
 }
 
 impl QuiltMcpServer {
-    fn new(config: &Config, registry: RegistryClient, validator: Validator) -> Self {
+    /// A server of the configured stack.
+    pub fn new(
+        config: &Config,
+        registry: RegistryClient,
+        aws: AwsClient,
+        validator: Validator,
+    ) -> Self {
         let implementation = Implementation::new(SERVER_NAME, config.build.to_string())
             .with_title("Quilt")
             .with_website_url(config.catalog.to_string());
-        let info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(implementation)
-            .with_instructions(INSTRUCTIONS);
+        let info = ServerConfig::new(
+            ServerCapabilities::builder()
+                .enable_tools()
+                .enable_resources()
+                .build(),
+        )
+        .with_server_info(implementation)
+        .with_instructions(INSTRUCTIONS);
         Self {
             tools: Arc::new(Tools::all()),
             stack: Arc::new(Stack {
                 catalog: config.catalog.clone(),
                 registry_url: config.registry.clone(),
                 registry,
+                s3: S3::new(aws.clone()),
+                athena: Athena::new(aws),
+                work_group: config.athena_work_group.clone(),
                 validator,
             }),
             info: Arc::new(info),
@@ -108,7 +106,52 @@ impl ServerHandler for QuiltMcpServer {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools.definitions()))
+        let tools = ListToolsResult::with_all_items(self.tools.definitions());
+        Ok(tools
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let resources = ListResourcesResult::with_all_items(resources::definitions());
+        Ok(resources
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let tool_context = self.context(&context)?;
+        let Some(resource) = Resource::named(&request.uri) else {
+            return Err(ErrorData::resource_not_found(resources::UNKNOWN, None));
+        };
+        let reading = tokio::time::timeout(resources::DEADLINE, resource.read(&tool_context));
+        tokio::select! {
+            read = reading => match read {
+                Ok(Ok(text)) => {
+                    let contents = ResourceContents::text(text, request.uri)
+                        .with_mime_type(resource.mime_type());
+                    let result = ReadResourceResult::new(vec![contents])
+                        .with_ttl_ms(RESOURCE_TTL_MS)
+                        .with_cache_scope(CacheScope::Private);
+                    Ok(result.into())
+                }
+                Ok(Err(error)) => {
+                    Err(ErrorData::internal_error(error.to_string(), Some(error.to_json())))
+                }
+                Err(_) => Err(ErrorData::internal_error("no answer in time", None)),
+            },
+            () = context.ct.cancelled() => {
+                Err(ErrorData::internal_error("the request was cancelled", None))
+            }
+        }
     }
 
     async fn call_tool(

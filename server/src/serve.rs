@@ -3,36 +3,41 @@
 use std::io;
 use std::net::SocketAddr;
 
-use axum::serve::ListenerExt;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Validator;
+use crate::aws::AwsClient;
 use crate::config::{Config, Drain, Loaded};
-use crate::http::{Readiness, router};
+use crate::http::{Readiness, Services, router, serve_connections};
+use crate::mcp::QuiltMcpServer;
+use crate::metrics::{self, Metrics};
 use crate::registry::RegistryClient;
 
 /// Why the server could not start or go on.
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; set MCP_LISTEN to a free address")]
+    #[error(
+        "cannot listen on {address}: {source}; give MCP_LISTEN (or MCP_METRICS_LISTEN) a free address"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system says.
         source: io::Error,
     },
-    /// The client for the registry cannot be made.
-    #[error("cannot set up TLS for the registry: {0}")]
+    /// The clients for the registry and AWS cannot be made.
+    #[error("cannot set up TLS for the registry and AWS: {0}")]
     Tls(#[from] reqwest::Error),
     /// The system refuses signal handlers.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
-    /// The listener failed for good.
-    #[error("cannot go on serving: {0}")]
-    Serve(io::Error),
+    /// The system does not say which address was listened on.
+    #[error("cannot tell the address that is listened on: {0}")]
+    Address(io::Error),
 }
 
 /// How the server ended.
@@ -49,7 +54,7 @@ pub enum Ended {
 /// Serves until a signal ends it.
 ///
 /// # Errors
-/// When the server cannot start, or its listener fails.
+/// When the server cannot start.
 pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
     let Loaded { config, warnings } = loaded;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
@@ -57,26 +62,26 @@ pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
         tracing::warn!("{warning}");
     }
     let registry = RegistryClient::new(&config.registry)?;
+    let aws = AwsClient::new(&config.aws, registry.clone())?;
     let listener = listen(config.listen).await?;
-    let address = listener.local_addr().map_err(ServeError::Serve)?;
+    let address = listener.local_addr().map_err(ServeError::Address)?;
     announce(&config, address);
 
-    let readiness = Readiness::default();
-    let app = router(&config, registry, readiness.clone());
+    let services = Services {
+        validator: Validator::new(registry.clone()),
+        readiness: Readiness::default(),
+        metrics: Metrics::new(&config.build),
+    };
+    serve_metrics(&config, services.metrics.clone()).await?;
+    let readiness = services.readiness.clone();
+    let handler = QuiltMcpServer::new(&config, registry, aws, services.validator.clone());
+    let app = router(&config, services, handler);
     let stop_accepting = CancellationToken::new();
-    // Answers are small and written at once: waiting to fill packets only delays them.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY refused");
-        }
-    });
-    let serving = axum::serve(listener, app)
-        .with_graceful_shutdown(stop_accepting.clone().cancelled_owned())
-        .into_future();
+    let serving = serve_connections(listener, app, stop_accepting.clone());
     tokio::pin!(serving);
 
     let signal = tokio::select! {
-        ended = &mut serving => return ended.map(|()| Ended::Drained).map_err(ServeError::Serve),
+        () = &mut serving => return Ok(Ended::Drained),
         signal = signals.next() => signal,
     };
     tracing::info!(
@@ -86,9 +91,7 @@ pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
         "draining"
     );
     tokio::select! {
-        ended = drain(serving, &config.drain, &readiness, &stop_accepting) => {
-            ended.map_err(ServeError::Serve)
-        }
+        ended = drain(serving, &config.drain, &readiness, &stop_accepting) => Ok(ended),
         signal = signals.next() => Ok(Ended::Interrupted(signal)),
     }
 }
@@ -96,21 +99,38 @@ pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
 /// Lets calls in flight finish. Their answers are never cut short before the
 /// time is up: nothing else is cancelled here.
 async fn drain(
-    serving: impl Future<Output = io::Result<()>>,
+    serving: impl Future<Output = ()>,
     Drain { grace, timeout }: &Drain,
     readiness: &Readiness,
     stop_accepting: &CancellationToken,
-) -> io::Result<Ended> {
+) -> Ended {
     readiness.start_draining();
     tokio::pin!(serving);
-    if let Ok(ended) = tokio::time::timeout(*grace, &mut serving).await {
-        return ended.map(|()| Ended::Drained);
+    if tokio::time::timeout(*grace, &mut serving).await.is_ok() {
+        return Ended::Drained;
     }
     stop_accepting.cancel();
     match tokio::time::timeout(*timeout, serving).await {
-        Ok(ended) => ended.map(|()| Ended::Drained),
-        Err(_) => Ok(Ended::DrainTimedOut),
+        Ok(()) => Ended::Drained,
+        Err(_) => Ended::DrainTimedOut,
     }
+}
+
+/// Serves metrics beside MCP, where that is asked for, until the process ends:
+/// the last counts of a drain can be read too.
+async fn serve_metrics(config: &Config, metrics: Metrics) -> Result<(), ServeError> {
+    let Some(address) = config.metrics_listen else {
+        return Ok(());
+    };
+    let listener = listen(address).await?;
+    let address = listener.local_addr().map_err(ServeError::Address)?;
+    tracing::info!(%address, "metrics are served at /metrics");
+    tokio::spawn(serve_connections(
+        listener,
+        metrics::router(metrics),
+        CancellationToken::new(),
+    ));
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {

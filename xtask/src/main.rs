@@ -3,6 +3,7 @@
 
 mod bench;
 mod command;
+mod load;
 mod rehearsal;
 mod test;
 
@@ -24,6 +25,8 @@ enum Task {
     Bench(bench::Args),
     Trouble(rehearsal::Trouble),
     VerdictSpeed(rehearsal::VerdictSpeed),
+    Soak(load::SoakArgs),
+    BenchServer(load::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Trouble(args) => args.run(),
         Task::VerdictSpeed(args) => args.run(),
+        Task::Soak(args) => load::soak(args),
+        Task::BenchServer(args) => load::bench(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

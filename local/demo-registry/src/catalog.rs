@@ -42,6 +42,8 @@ pub struct Bucket {
     pub tags: Vec<String>,
     /// How high the catalog lists it.
     pub relevance: i32,
+    /// Tabulator tables: YAML by name.
+    pub tables: BTreeMap<String, String>,
 }
 
 /// A package and its history.
@@ -77,6 +79,12 @@ pub struct Entry {
     pub path: String,
     /// Bytes.
     pub size: u64,
+    /// Where the bytes are; in the package's bucket under its name when absent.
+    pub physical_key: Option<String>,
+    /// SHA-256 of the bytes; made up when absent.
+    pub hash: Option<String>,
+    /// The whole metadata, the author's in `user_meta`.
+    pub meta: Option<Map<String, Value>>,
 }
 
 impl Catalog {
@@ -92,11 +100,62 @@ impl Catalog {
             .find(|package| package.bucket == bucket && package.name == name)
     }
 
+    /// Adds a revision, to a new package where there is none of that name, and
+    /// gives the package.
+    pub fn push(&mut self, bucket: &str, name: &str, revision: Revision) -> &Package {
+        let is_it = |package: &Package| package.bucket == bucket && package.name == name;
+        let at = self.packages.iter().position(is_it).unwrap_or_else(|| {
+            self.packages.push(Package {
+                bucket: bucket.to_owned(),
+                name: name.to_owned(),
+                revisions: Vec::new(),
+            });
+            self.packages.len() - 1
+        });
+        self.packages[at].revisions.insert(0, revision);
+        &self.packages[at]
+    }
+
+    /// Removes a revision, and the package with its last one; false when there is none.
+    pub fn delete_revision(&mut self, bucket: &str, name: &str, hash: &str) -> bool {
+        let is_it = |package: &Package| package.bucket == bucket && package.name == name;
+        let Some(at) = self.packages.iter().position(is_it) else {
+            return false;
+        };
+        let package = &self.packages[at];
+        let found = package
+            .revisions
+            .iter()
+            .position(|revision| revision.hash(package) == hash);
+        let Some(found) = found else {
+            return false;
+        };
+        self.packages[at].revisions.remove(found);
+        if self.packages[at].revisions.is_empty() {
+            self.packages.remove(at);
+        }
+        true
+    }
+
     /// The packages of a bucket, by name.
     pub fn packages_in<'a>(&'a self, bucket: &'a str) -> impl Iterator<Item = &'a Package> {
         self.packages
             .iter()
             .filter(move |package| package.bucket == bucket)
+    }
+}
+
+impl Entry {
+    /// Where the bytes are, as a URI.
+    pub fn physical_key(&self, package: &Package) -> String {
+        let made_up = || format!("s3://{}/{}/{}", package.bucket, package.name, self.path);
+        self.physical_key.clone().unwrap_or_else(made_up)
+    }
+
+    /// SHA-256 of the bytes, or what stands for it: 64 hexadecimal digits.
+    pub fn hash(&self, package: &Package) -> String {
+        let of_the_place = || hex::encode(Sha256::digest(self.physical_key(package)));
+        self.hash.clone().unwrap_or_else(of_the_place)
     }
 }
 
@@ -129,6 +188,10 @@ impl Revision {
         ] {
             digest.update(part.as_bytes());
             digest.update([0]);
+        }
+        for entry in &self.entries {
+            digest.update(entry.path.as_bytes());
+            digest.update(entry.physical_key(package).as_bytes());
         }
         hex::encode(digest.finalize())
     }

@@ -25,8 +25,10 @@ pub struct Faults {
 #[derive(Debug, Default)]
 struct State {
     status: Option<u16>,
+    statuses: BTreeMap<String, u16>,
     refusal: Refusal,
     latency: Duration,
+    credentials_last: Option<Duration>,
     held: BTreeMap<String, watch::Receiver<bool>>,
     asked: BTreeMap<String, usize>,
     waiting: BTreeMap<String, usize>,
@@ -50,9 +52,29 @@ impl Faults {
         self.state().status = status;
     }
 
+    /// Answers operations of one name with this HTTP status; `None` heals.
+    pub fn fail_at(&self, operation: &str, status: Option<u16>) {
+        let statuses = &mut self.state().statuses;
+        match status {
+            Some(status) => statuses.insert(operation.to_owned(), status),
+            None => statuses.remove(operation),
+        };
+    }
+
     /// Chooses how unknown bearers are refused.
     pub fn refuse_by(&self, refusal: Refusal) {
         self.state().refusal = refusal;
+    }
+
+    /// For how long lent AWS credentials are good; an hour unless told otherwise.
+    pub fn lend_for(&self, duration: Duration) {
+        self.state().credentials_last = Some(duration);
+    }
+
+    pub(crate) fn credentials_last(&self) -> Duration {
+        self.state()
+            .credentials_last
+            .unwrap_or(Duration::from_secs(3600))
     }
 
     /// Delays every operation.
@@ -98,7 +120,10 @@ impl Faults {
             // An error means that the hold is gone, which releases as well.
             let _ = held.wait_for(|released| *released).await;
         }
-        self.state().status
+        let state = self.state();
+        state
+            .status
+            .or_else(|| state.statuses.get(operation).copied())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

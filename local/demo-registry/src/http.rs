@@ -5,17 +5,19 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::User;
-use crate::{DemoRegistry, Refusal};
+use crate::{DemoRegistry, LENT_SECRET, LENT_SESSION, Refusal};
 
-const BODY_LIMIT: usize = 1024 * 1024;
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 pub(crate) fn router(registry: DemoRegistry) -> axum::Router {
     axum::Router::new()
         .route("/graphql", post(graphql))
+        .route("/api/auth/get_credentials", get(credentials))
         .route("/config.json", get(config))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(registry)
@@ -44,26 +46,44 @@ async fn graphql(
         return (status, "fault injected").into_response();
     }
     let Ok(caller) = caller(&registry, &headers) else {
-        let refusal = json!({ "message": "Token invalid." });
-        return (StatusCode::UNAUTHORIZED, Json(refusal)).into_response();
+        return refuse();
     };
     tracing::debug!(operation, "graphql");
-    Json(
-        registry
-            .engine()
-            .execute(registry.catalog(), caller, &request),
-    )
+    let response = registry
+        .engine()
+        .execute(&registry, caller.as_ref(), &request);
+    Json(response).into_response()
+}
+
+/// Lends AWS credentials, as a stack's registry does: good for its own rehearsal only.
+async fn credentials(State(registry): State<DemoRegistry>, headers: HeaderMap) -> Response {
+    if let Some(status) = registry.faults().admit("get_credentials").await {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return (status, "fault injected").into_response();
+    }
+    let Ok(Some(caller)) = caller(&registry, &headers) else {
+        return refuse();
+    };
+    let ends = Timestamp::now() + registry.faults().credentials_last();
+    Json(json!({
+        "AccessKeyId": "ASIADEMOREGISTRY0001",
+        "SecretAccessKey": LENT_SECRET,
+        "SessionToken": format!("{LENT_SESSION}-{}", caller.name),
+        "Expiration": ends.to_string(),
+    }))
     .into_response()
+}
+
+fn refuse() -> Response {
+    let refusal = json!({ "message": "Token invalid." });
+    (StatusCode::UNAUTHORIZED, Json(refusal)).into_response()
 }
 
 /// The bearer is unknown, and the registry is told to say so with a status.
 struct UnknownBearer;
 
 /// Who calls; nobody without a token.
-fn caller<'a>(
-    registry: &'a DemoRegistry,
-    headers: &HeaderMap,
-) -> Result<Option<&'a User>, UnknownBearer> {
+fn caller(registry: &DemoRegistry, headers: &HeaderMap) -> Result<Option<User>, UnknownBearer> {
     let Some(authorization) = headers.get(header::AUTHORIZATION) else {
         return Ok(None);
     };
@@ -71,7 +91,7 @@ fn caller<'a>(
         .to_str()
         .ok()
         .and_then(|value| value.strip_prefix("Bearer "))
-        .and_then(|token| registry.catalog().users.get(token));
+        .and_then(|token| registry.catalog().users.get(token).cloned());
     match (user, registry.faults().refusal()) {
         (None, Refusal::Unauthorized) => Err(UnknownBearer),
         (user, _) => Ok(user),

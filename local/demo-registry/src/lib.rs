@@ -14,7 +14,7 @@ mod resolvers;
 mod sample;
 mod search;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,12 @@ pub use graphql::SCHEMA_SDL;
 /// The bearer token of the sample user. It opens sample data and nothing else.
 pub const DEMO_TOKEN: &str = "qk_local_demo";
 
+/// The secret key that the registry lends; it opens nothing.
+pub const LENT_SECRET: &str = "lent-secret-key-that-nobody-may-see";
+
+/// How the session tokens begin that the registry lends; the caller's name follows.
+pub const LENT_SESSION: &str = "lent-session-token-that-nobody-may-see";
+
 /// A registry: its data, the bearers that it knows, and its faults.
 ///
 /// Clones share all three.
@@ -36,7 +42,7 @@ pub struct DemoRegistry {
 
 #[derive(Debug)]
 struct Inner {
-    catalog: Catalog,
+    catalog: RwLock<Arc<Catalog>>,
     faults: Faults,
     engine: graphql::Engine,
 }
@@ -51,7 +57,7 @@ impl DemoRegistry {
     pub fn new(catalog: Catalog) -> Self {
         Self {
             inner: Arc::new(Inner {
-                catalog,
+                catalog: RwLock::new(Arc::new(catalog)),
                 faults: Faults::default(),
                 engine: graphql::Engine::new(),
             }),
@@ -63,8 +69,18 @@ impl DemoRegistry {
         &self.inner.faults
     }
 
-    fn catalog(&self) -> &Catalog {
-        &self.inner.catalog
+    /// The data as it is now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        let catalog = self.inner.catalog.read();
+        Arc::clone(&catalog.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the data; who reads meanwhile sees all of the change or nothing.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Catalog) -> T) -> T {
+        let catalog = self.inner.catalog.write();
+        change(Arc::make_mut(
+            &mut catalog.unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 
     fn engine(&self) -> &graphql::Engine {

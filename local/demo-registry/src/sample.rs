@@ -35,6 +35,7 @@ fn buckets() -> Vec<Bucket> {
         description: description.to_owned(),
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
         relevance,
+        tables: BTreeMap::new(),
     };
     vec![
         bucket(
@@ -276,6 +277,9 @@ fn revision(modified: &str, message: &str, metadata: Value, entries: &[(&str, u6
             .map(|(path, size)| Entry {
                 path: (*path).to_owned(),
                 size: *size,
+                physical_key: None,
+                hash: None,
+                meta: None,
             })
             .collect(),
     }

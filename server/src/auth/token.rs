@@ -1,24 +1,38 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header};
-use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// The longest token that is looked at, in bytes.
 const TOKEN_LIMIT: usize = 8 * 1024;
 
-/// A caller's bearer token: a JWT or an API key, opaque but for a JWT's `exp`.
+/// A caller's bearer token: a JWT or an API key, opaque but for a
+/// JWT's `exp` and `aud`.
 ///
 /// It shows itself only to the registry: neither `Debug` nor a log can print it.
 #[derive(Clone)]
 pub struct BearerToken {
     authorization: HeaderValue,
     hash: TokenHash,
+    claims: Claims,
+}
+
+/// What a JWT says about itself, as far as it matters here.
+///
+/// Nothing is verified: the registry does that. The claims only narrow what its
+/// verdict is good for.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Claims {
+    /// `exp` (RFC 7519, section 4.1.4).
     expires: Option<SystemTime>,
+    /// `aud` (RFC 7519, section 4.1.3); one that is no text or list of texts names nobody.
+    audiences: Option<Arc<[String]>>,
 }
 
 /// SHA-256 of a token: what the server remembers and logs instead of it.
@@ -79,7 +93,7 @@ impl BearerToken {
         Ok(Self {
             authorization,
             hash: TokenHash(Sha256::digest(token).into()),
-            expires: jwt_expiry(token),
+            claims: Claims::of(token),
         })
     }
 
@@ -96,8 +110,17 @@ impl BearerToken {
     /// How long a JWT is still valid by its own `exp`, zero once it is not;
     /// `None` for a token that says nothing about it.
     pub fn remaining(&self, now: SystemTime) -> Option<Duration> {
-        let expires = self.expires?;
+        let expires = self.claims.expires?;
         Some(expires.duration_since(now).unwrap_or_default())
+    }
+
+    /// Whether the token is for one of `audiences`, or for nobody in particular.
+    pub fn is_for(&self, audiences: &[String]) -> bool {
+        let bare = |url: &str| url.trim_end_matches('/').to_owned();
+        self.claims.audiences.as_ref().is_none_or(|named| {
+            let mut named = named.iter();
+            named.any(|one| audiences.iter().any(|audience| bare(audience) == bare(one)))
+        })
     }
 }
 
@@ -127,25 +150,41 @@ fn is_b64token(token: &str) -> bool {
     !body.is_empty() && body.bytes().all(allowed)
 }
 
-/// The `exp` claim (RFC 7519, section 4.1.4) of what looks like a signed JWT.
-///
-/// Nothing is verified: the registry does that. The claim only shortens how
-/// long its verdict is believed.
-fn jwt_expiry(token: &str) -> Option<SystemTime> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: f64,
+impl Claims {
+    /// The claims of what looks like a signed JWT; none of anything else.
+    fn of(token: &str) -> Self {
+        Self::parse(token).unwrap_or_default()
     }
 
-    let mut parts = token.split('.');
-    let (_header, payload, _signature, None) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next())
-    else {
-        return None;
-    };
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-    let since_epoch = Duration::try_from_secs_f64(claims.exp.max(0.0)).ok()?;
+    fn parse(token: &str) -> Option<Self> {
+        let mut parts = token.split('.');
+        let (_header, payload, _signature, None) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next())
+        else {
+            return None;
+        };
+        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+        Some(Self {
+            expires: claims.get("exp").and_then(moment),
+            audiences: claims.get("aud").map(audiences),
+        })
+    }
+}
+
+/// A `NumericDate` (RFC 7519, section 2).
+fn moment(claim: &Value) -> Option<SystemTime> {
+    let since_epoch = Duration::try_from_secs_f64(claim.as_f64()?.max(0.0)).ok()?;
     UNIX_EPOCH.checked_add(since_epoch)
+}
+
+fn audiences(claim: &Value) -> Arc<[String]> {
+    let one = claim.as_str().into_iter();
+    let many = claim
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    one.chain(many).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -209,6 +248,37 @@ mod tests {
         assert_eq!(remaining(&jwt("not json")), None);
         assert_eq!(remaining("a.b"), None);
         assert_eq!(remaining("a.b.c.d"), None);
+    }
+
+    #[test]
+    fn a_token_is_for_those_that_it_names() {
+        let ours = ["https://registry.example.com/mcp/platform".to_owned()];
+        for (claims, expected) in [
+            ("{}", true),
+            (
+                r#"{"aud":"https://registry.example.com/mcp/platform"}"#,
+                true,
+            ),
+            (
+                r#"{"aud":"https://registry.example.com/mcp/platform/"}"#,
+                true,
+            ),
+            (
+                r#"{"aud":["https://a.example","https://registry.example.com/mcp/platform"]}"#,
+                true,
+            ),
+            (r#"{"aud":"https://registry.example.com/mcp"}"#, false),
+            (r#"{"aud":"https://evil.example"}"#, false),
+            (r#"{"aud":"https://evil.example","exp":"soon"}"#, false),
+            (r#"{"aud":[]}"#, false),
+            (r#"{"aud":""}"#, false),
+            (r#"{"aud":7}"#, false),
+            (r#"{"aud":null}"#, false),
+        ] {
+            let token = BearerToken::parse(&jwt(claims)).unwrap();
+            assert_eq!(token.is_for(&ours), expected, "{claims}");
+        }
+        assert!(BearerToken::parse("qk_key").unwrap().is_for(&ours));
     }
 
     #[test]

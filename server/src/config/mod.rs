@@ -4,22 +4,26 @@
 //! reported together: a task that cannot start should say everything that is
 //! wrong with it the first time.
 
+mod oauth;
 mod origin;
 mod problem;
 mod reader;
 mod stack_url;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use http::uri::Authority;
 use tracing_subscriber::EnvFilter;
 
+pub use oauth::OAuth;
 pub use origin::WebOrigin;
 pub use problem::{ConfigError, Problem};
 use reader::Reader;
 pub use stack_url::StackUrl;
 
+use crate::aws::Region;
 use crate::build_info::BuildInfo;
 
 /// Exit code for a wrong configuration: `EX_CONFIG` of `sysexits.h`.
@@ -36,9 +40,21 @@ const DEFAULT_DRAIN_TIMEOUT: u64 = 25;
 /// The longest `stopTimeout` that Fargate allows, in seconds.
 const LONGEST_STOP_TIMEOUT: u64 = 120;
 
+const DEFAULT_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+const DEFAULT_PER_TOKEN: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+const LARGEST_LIMIT: usize = 65_536;
+
 /// Every variable that the server knows, for the warning about others.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 15] = [
+    "MCP_ATHENA_WORKGROUP",
     "MCP_LISTEN",
+    "MCP_METRICS_LISTEN",
+    "MCP_PUBLIC_URL",
+    "MCP_AUTHORIZATION_SERVERS",
+    "MCP_SCOPES",
+    "MCP_AUDIENCES",
+    "MCP_MAX_IN_FLIGHT",
+    "MCP_MAX_IN_FLIGHT_PER_TOKEN",
     "MCP_ALLOWED_ORIGINS",
     "MCP_ALLOWED_HOSTS",
     "MCP_LOG",
@@ -56,6 +72,20 @@ pub struct Config {
     pub registry: StackUrl,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where metrics are served, if they are.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Who issues the tokens of this server, where that is published.
+    pub oauth: Option<OAuth>,
+    /// The `aud` values that a token which has one may have.
+    pub audiences: Vec<String>,
+    /// How many requests are served at a time.
+    pub max_in_flight: NonZeroUsize,
+    /// How many of them may bring the same token.
+    pub max_in_flight_per_token: NonZeroUsize,
+    /// The Athena work group for queries that name none.
+    pub athena_work_group: Option<String>,
+    /// AWS, as callers reach it through this server.
+    pub aws: Aws,
     /// Browser origins that may call.
     pub allowed_origins: Vec<WebOrigin>,
     /// `Host` values that are accepted; empty accepts any, as behind a load balancer.
@@ -66,6 +96,15 @@ pub struct Config {
     pub drain: Drain,
     /// Which build this is.
     pub build: BuildInfo,
+}
+
+/// Where AWS is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aws {
+    /// The stack's region.
+    pub region: Region,
+    /// Instead of AWS's own endpoints, for rehearsals and private networks.
+    pub endpoint: Option<StackUrl>,
 }
 
 /// How long the phases after SIGTERM last.
@@ -98,6 +137,16 @@ impl Config {
         let catalog = reader.required("QUILT_CATALOG_URL", StackUrl::parse);
         let registry = reader.required("QUILT_REGISTRY_URL", StackUrl::parse);
         let listen = reader.optional("MCP_LISTEN", listen_address);
+        let metrics_listen = reader.optional("MCP_METRICS_LISTEN", listen_address);
+        let public_url = reader.optional("MCP_PUBLIC_URL", StackUrl::parse);
+        let issuers = reader.list("MCP_AUTHORIZATION_SERVERS", StackUrl::parse);
+        let scopes = reader.list("MCP_SCOPES", oauth::scope);
+        let audiences = reader.list("MCP_AUDIENCES", |value| Ok(value.to_owned()));
+        let max_in_flight = reader.optional("MCP_MAX_IN_FLIGHT", limit);
+        let max_in_flight_per_token = reader.optional("MCP_MAX_IN_FLIGHT_PER_TOKEN", limit);
+        let athena_work_group = reader.optional("MCP_ATHENA_WORKGROUP", work_group);
+        let region = reader.optional("AWS_REGION", Region::parse);
+        let endpoint = reader.optional("AWS_ENDPOINT_URL", StackUrl::parse);
         let origins = reader.list("MCP_ALLOWED_ORIGINS", WebOrigin::parse);
         let hosts = reader.list("MCP_ALLOWED_HOSTS", host);
         let log = reader.optional("MCP_LOG", log_filter);
@@ -105,10 +154,33 @@ impl Config {
         let timeout = reader.optional("MCP_DRAIN_TIMEOUT_SECONDS", seconds);
         let commit = reader.optional("MCP_BUILD_COMMIT", commit);
         let warnings = reader.unknown("MCP_", &KNOWN);
+        let issuers = issuers.unwrap_or_default();
+        if !issuers.is_empty() && public_url.is_none() {
+            reader.complain("MCP_PUBLIC_URL", oauth::NEEDED.to_owned());
+        }
         let (Some(catalog), Some(registry)) = (catalog, registry) else {
             return Err(reader.into_error());
         };
+        let audiences =
+            audiences.unwrap_or_else(|| oauth::default_audiences(&registry, public_url.as_ref()));
+        let oauth = public_url
+            .filter(|_| !issuers.is_empty())
+            .map(|resource| OAuth {
+                resource,
+                issuers,
+                scopes: scopes.unwrap_or_default(),
+            });
         let config = Self {
+            metrics_listen,
+            oauth,
+            audiences,
+            max_in_flight: max_in_flight.unwrap_or(DEFAULT_IN_FLIGHT),
+            max_in_flight_per_token: max_in_flight_per_token.unwrap_or(DEFAULT_PER_TOKEN),
+            athena_work_group,
+            aws: Aws {
+                region: region.unwrap_or_default(),
+                endpoint,
+            },
             allowed_origins: origins.unwrap_or_else(|| vec![catalog.origin()]),
             allowed_hosts: hosts.unwrap_or_default(),
             catalog,
@@ -156,6 +228,25 @@ fn host(value: &str) -> Result<Authority, String> {
         return Err("holds a host with a user name, which no Host header has".to_owned());
     }
     Ok(authority)
+}
+
+fn limit(value: &str) -> Result<NonZeroUsize, String> {
+    match value.parse::<NonZeroUsize>() {
+        Ok(limit) if limit.get() <= LARGEST_LIMIT => Ok(limit),
+        _ => Err(format!(
+            "is `{value}`; give a number of requests from 1 to {LARGEST_LIMIT}"
+        )),
+    }
+}
+
+/// <https://docs.aws.amazon.com/athena/latest/APIReference/API_WorkGroup.html>
+fn work_group(value: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if value.len() <= 128 && value.chars().all(allowed) {
+        Ok(value.to_owned())
+    } else {
+        Err("is not the name of an Athena work group".to_owned())
+    }
 }
 
 fn log_filter(value: &str) -> Result<String, String> {

@@ -96,7 +96,8 @@ impl Reader {
             .ok()
     }
 
-    fn complain(&mut self, variable: &'static str, complaint: String) {
+    /// Notes what is wrong with a variable.
+    pub(super) fn complain(&mut self, variable: &'static str, complaint: String) {
         self.problems.push(Problem {
             variable,
             complaint,

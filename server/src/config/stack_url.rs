@@ -48,6 +48,16 @@ impl StackUrl {
         }
     }
 
+    /// The address as it was given.
+    pub fn into_url(self) -> Url {
+        self.url
+    }
+
+    /// The path, which begins with a slash.
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
     /// The origin that pages of this address have.
     pub fn origin(&self) -> WebOrigin {
         WebOrigin::of(&self.url).expect("http and https URLs have an origin")

@@ -1,3 +1,5 @@
+use std::any::Any;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -33,6 +35,12 @@ impl IntoResponse for ErrorBody {
     fn into_response(self) -> Response {
         Json(self).into_response()
     }
+}
+
+/// A handler panicked: the log has where, the caller has this.
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let body = ErrorBody::new("internal", "this server failed", false);
+    (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
 }
 
 pub(super) async fn not_found() -> Response {

@@ -2,15 +2,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::record::RequestRecord;
+use super::record::{Facts, RequestRecord};
 use super::request_id::request_id;
+use super::trace_context::trace_id;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+
+use crate::metrics::{Call, Metrics};
 
 /// A longer path is cut in the log, in bytes.
 const PATH_LIMIT: usize = 512;
@@ -19,13 +22,20 @@ const PATH_LIMIT: usize = 512;
 ///
 /// A tool's answer is a stream that opens at once: only its end tells how long
 /// the call took and whether the client stayed for it.
-pub(super) async fn log_requests(mut request: Request, next: Next) -> Response {
+pub(super) async fn log_requests(
+    State(metrics): State<Metrics>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    metrics.request_begins();
     let record = RequestRecord::default();
     request.extensions_mut().insert(record.clone());
     let mut line = Line {
         method: request.method().clone(),
         path: clip(request.uri().path()),
         request_id: request_id(request.headers()),
+        trace_id: trace_id(request.headers()),
+        metrics,
         record,
         started: Instant::now(),
         status: None,
@@ -49,10 +59,23 @@ struct Line {
     method: Method,
     path: String,
     request_id: String,
+    trace_id: Option<String>,
+    metrics: Metrics,
     record: RequestRecord,
     started: Instant,
     status: Option<StatusCode>,
     complete: bool,
+}
+
+impl Line {
+    fn call(&self, facts: &Facts) -> Option<Call> {
+        let outcome = match facts.tool_error {
+            Some(code) => code,
+            None if self.complete => "ok",
+            None => "cancelled",
+        };
+        facts.tool.map(|tool| Call { tool, outcome })
+    }
 }
 
 impl Drop for Line {
@@ -61,11 +84,14 @@ impl Drop for Line {
         let method = self.method.as_str();
         let path = self.path.as_str();
         let status = self.status.map(|status| status.as_u16());
-        let duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = self.started.elapsed();
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let request_id = self.request_id.as_str();
+        let trace_id = self.trace_id.as_deref();
         let caller = facts.caller.map(|caller| caller.to_string());
         let (tool, tool_error) = (facts.tool, facts.tool_error);
         let complete = self.complete;
+        self.metrics.request_ends(status, self.call(&facts), took);
         macro_rules! write_line {
             ($level:ident) => {
                 tracing::$level!(
@@ -74,6 +100,7 @@ impl Drop for Line {
                     status,
                     duration_ms,
                     request_id,
+                    trace_id,
                     caller,
                     tool,
                     tool_error,

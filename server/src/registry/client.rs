@@ -5,6 +5,7 @@ use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::credentials::LentCredentials;
 use super::error::RegistryError;
 use super::operation::Operation;
 use super::roots::trusted_roots;
@@ -13,6 +14,7 @@ use crate::config::StackUrl;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 /// GraphQL messages shown to callers are cut here, in characters.
 const MESSAGE_LIMIT: usize = 500;
@@ -22,6 +24,7 @@ const MESSAGE_LIMIT: usize = 500;
 pub struct RegistryClient {
     http: reqwest::Client,
     graphql: Url,
+    credentials: Url,
 }
 
 #[derive(Serialize)]
@@ -66,7 +69,27 @@ impl RegistryClient {
         Ok(Self {
             http: builder.build()?,
             graphql: url.join(["graphql"]),
+            credentials: url.join(["api", "auth", "get_credentials"]),
         })
+    }
+
+    /// Exchanges the token for temporary AWS credentials of its holder.
+    ///
+    /// # Errors
+    /// When the registry lends none.
+    pub async fn lend_credentials(
+        &self,
+        token: &BearerToken,
+    ) -> Result<LentCredentials, RegistryError> {
+        let response = self
+            .http
+            .get(self.credentials.clone())
+            .header(header::AUTHORIZATION, token.authorization())
+            .timeout(CREDENTIALS_TIMEOUT)
+            .send()
+            .await?;
+        check_status(&response)?;
+        LentCredentials::read(&read_bounded(response).await?)
     }
 
     /// Asks, as the holder of `token`.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use crate::auth::{Caller, Validator};
+use crate::auth::{BearerToken, Caller, Validator};
+use crate::aws::{Athena, S3};
 use crate::config::StackUrl;
 use crate::http::RequestRecord;
 use crate::registry::{Operation, RegistryClient, RegistryError};
@@ -15,6 +16,12 @@ pub struct Stack {
     pub registry_url: StackUrl,
     /// How to ask it.
     pub registry: RegistryClient,
+    /// Objects, as the caller's role sees them.
+    pub s3: S3,
+    /// Queries, as the caller's role may run them.
+    pub athena: Athena,
+    /// The work group for queries that name none, where one is configured.
+    pub work_group: Option<String>,
     /// Who remembers which tokens are good.
     pub validator: Validator,
 }
@@ -30,6 +37,11 @@ pub struct ToolContext {
 }
 
 impl ToolContext {
+    /// The caller's token.
+    pub(super) fn token(&self) -> &BearerToken {
+        &self.caller.token
+    }
+
     /// Asks the registry as the caller.
     ///
     /// # Errors

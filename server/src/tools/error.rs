@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::aws::AwsError;
 use crate::registry::RegistryError;
 
 /// Why a tool has no result, in words that a model can act on.
@@ -23,6 +24,21 @@ pub enum ToolError {
     /// The registry answered, and the answer is no result.
     #[error("the Quilt registry could not do this: {0}")]
     RegistryFailed(String),
+    /// What was to be made is there already, or has changed meanwhile.
+    #[error("{0}")]
+    Conflict(String),
+    /// More than a tool can take in at once; nothing was changed.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The caller's role may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// AWS is down, overloaded or slow, or the credentials have just ended.
+    #[error("{0}")]
+    AwsUnavailable(AwsError),
+    /// AWS answered, and the answer is no result.
+    #[error("{0}")]
+    AwsFailed(String),
     /// The deadline passed.
     #[error("no result within {} s; ask for less at a time", .deadline.as_secs())]
     DeadlineExceeded {
@@ -53,6 +69,11 @@ impl ToolError {
             Self::Unauthorized => "unauthorized",
             Self::RegistryUnavailable(_) => "registry_unavailable",
             Self::RegistryFailed(_) => "registry_failed",
+            Self::Conflict(_) => "conflict",
+            Self::TooLarge(_) => "too_large",
+            Self::Forbidden(_) => "forbidden",
+            Self::AwsUnavailable(_) => "aws_unavailable",
+            Self::AwsFailed(_) => "aws_failed",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
             Self::ResultTooLarge { .. } => "result_too_large",
             Self::Internal(_) => "internal",
@@ -63,7 +84,7 @@ impl ToolError {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::RegistryUnavailable(_) | Self::DeadlineExceeded { .. }
+            Self::RegistryUnavailable(_) | Self::AwsUnavailable(_) | Self::DeadlineExceeded { .. }
         )
     }
 
@@ -83,6 +104,22 @@ impl From<RegistryError> for ToolError {
             RegistryError::Unauthorized => Self::Unauthorized,
             error if error.is_transient() => Self::RegistryUnavailable(error),
             error => Self::RegistryFailed(error.to_string()),
+        }
+    }
+}
+
+impl From<AwsError> for ToolError {
+    fn from(error: AwsError) -> Self {
+        match error {
+            AwsError::NoCredentials(cause) => cause.into(),
+            AwsError::Denied { .. } => Self::Forbidden(error.to_string()),
+            AwsError::NotFound { .. } => Self::NotFound(error.to_string()),
+            AwsError::CredentialsEnded | AwsError::Unavailable { .. } => {
+                Self::AwsUnavailable(error)
+            }
+            AwsError::Refused { .. } => Self::AwsFailed(error.to_string()),
+            AwsError::Unreadable { .. } => Self::AwsFailed(error.to_string()),
+            AwsError::Unsignable { .. } => Self::Internal(error.to_string()),
         }
     }
 }

@@ -7,6 +7,12 @@ use rmcp::schemars;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::error::ToolError;
+use crate::aws::ObjectKey;
+
+/// More buckets than this are not named in one search.
+pub(super) const MOST_BUCKETS: usize = 100;
+
 /// Defines a string that is checked when it is read and described in the schema.
 macro_rules! checked_string {
     ($(#[$doc:meta])* $name:ident, schema: $schema:expr, check: $check:expr) => {
@@ -32,7 +38,7 @@ macro_rules! checked_string {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
@@ -136,6 +142,115 @@ checked_string! {
     }
 }
 
+checked_string! {
+    /// An S3 object's key.
+    Key,
+    schema: json_schema!({
+        "type": "string",
+        "description": "The object's key, without s3:// and bucket",
+        "minLength": 1,
+        "maxLength": 1024
+    }),
+    check: |value| ObjectKey::parse(value).map(drop)
+}
+
+checked_string! {
+    /// A media type (RFC 9110, section 8.3.1).
+    MediaType,
+    schema: json_schema!({
+        "type": "string",
+        "description": "The media type, such as text/csv; plain text or bytes when absent",
+        "maxLength": 128
+    }),
+    check: |value| {
+        let printable = value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        match value.split_once('/') {
+            Some((kind, rest)) if printable && value.len() <= 128 && !kind.is_empty() && !rest.is_empty() => Ok(()),
+            _ => Err("a media type is type/subtype in plain ASCII".to_owned()),
+        }
+    }
+}
+
+checked_string! {
+    /// A revision's top hash, and nothing that changes its meaning.
+    TopHash,
+    schema: json_schema!({
+        "type": "string",
+        "description": "A revision's top hash: 64 hexadecimal digits",
+        "pattern": "^[0-9a-f]{64}$"
+    }),
+    check: |value| match RevisionName::try_from(value.to_owned()) {
+        Ok(_) if value != "latest" => Ok(()),
+        _ => Err("a top hash has 64 lower-case hexadecimal digits".to_owned()),
+    }
+}
+
+checked_string! {
+    /// A Tabulator table's name
+    /// (<https://docs.quilt.bio/quilt-platform-administrator/advanced/tabulator>).
+    TableName,
+    schema: json_schema!({
+        "type": "string",
+        "description": "The table's name: letters, digits and _",
+        "pattern": "^[A-Za-z0-9_]{1,128}$"
+    }),
+    check: |value| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if (1..=128).contains(&value.len()) && value.bytes().all(allowed) {
+            Ok(())
+        } else {
+            Err("a table's name has 1 to 128 letters, digits and _".to_owned())
+        }
+    }
+}
+
+checked_string! {
+    /// A database's, catalog's or work group's name in Athena.
+    AthenaName,
+    schema: json_schema!({
+        "type": "string",
+        "pattern": "^[A-Za-z0-9_@.-]{1,255}$"
+    }),
+    check: |value| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_@.-".contains(&byte);
+        if (1..=255).contains(&value.len()) && value.bytes().all(allowed) {
+            Ok(())
+        } else {
+            Err("a name in Athena has 1 to 255 letters, digits, _, @, . and -".to_owned())
+        }
+    }
+}
+
+checked_string! {
+    /// The id of a query execution: a UUID, as Athena makes them.
+    ExecutionId,
+    schema: json_schema!({
+        "type": "string",
+        "description": "execution_id of an earlier athena_query",
+        "pattern": "^[0-9a-fA-F-]{1,64}$"
+    }),
+    check: |value| {
+        let allowed = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+        if (1..=64).contains(&value.len()) && value.bytes().all(allowed) {
+            Ok(())
+        } else {
+            Err("an execution's id is a UUID".to_owned())
+        }
+    }
+}
+
+/// The buckets to search; `None` for all.
+pub(super) fn some_buckets(
+    buckets: Option<Vec<BucketName>>,
+) -> Result<Option<Vec<BucketName>>, ToolError> {
+    let buckets = buckets.filter(|buckets| !buckets.is_empty());
+    if buckets.as_ref().map_or(0, Vec::len) > MOST_BUCKETS {
+        let complaint = format!("buckets: name at most {MOST_BUCKETS}, or none to search all");
+        return Err(ToolError::InvalidInput(complaint));
+    }
+    Ok(buckets)
+}
+
 impl RevisionName {
     pub(super) fn latest() -> Self {
         Self("latest".to_owned())
@@ -182,6 +297,42 @@ impl<const MAX: i64> JsonSchema for UpTo<MAX> {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX })
+    }
+}
+
+/// How much to pass over: 0 or more.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "i64")]
+pub(super) struct Offset(u32);
+
+impl Offset {
+    pub(super) fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Offset {
+    type Error = String;
+
+    fn try_from(value: i64) -> Result<Self, String> {
+        let offset = u32::try_from(value);
+        offset
+            .map(Self)
+            .map_err(|_| format!("{value} is not between 0 and {}", u32::MAX))
+    }
+}
+
+impl JsonSchema for Offset {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Offset".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
     }
 }
 

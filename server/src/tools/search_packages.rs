@@ -6,13 +6,10 @@ use serde_json::Value;
 use super::bytes::Bytes;
 use super::context::ToolContext;
 use super::error::ToolError;
-use super::input::{BucketName, Text, UpTo};
+use super::input::{BucketName, MOST_BUCKETS, Text, UpTo, some_buckets};
 use super::page_errors::{InvalidInput, OperationError};
 use super::tool::Tool;
 use crate::registry::Operation;
-
-/// More buckets than this are not named in one search.
-const MOST_BUCKETS: usize = 100;
 
 /// Full-text search over packages.
 pub(super) struct SearchPackages;
@@ -236,11 +233,7 @@ impl TryFrom<Input> for Variables {
     type Error = ToolError;
 
     fn try_from(input: Input) -> Result<Self, ToolError> {
-        let buckets = input.buckets.filter(|buckets| !buckets.is_empty());
-        if buckets.as_ref().map_or(0, Vec::len) > MOST_BUCKETS {
-            let complaint = format!("buckets: name at most {MOST_BUCKETS}, or none to search all");
-            return Err(ToolError::InvalidInput(complaint));
-        }
+        let buckets = some_buckets(input.buckets)?;
         let bounded = input.modified_after.is_some() || input.modified_before.is_some();
         let filter = bounded.then_some(Filter {
             modified: Period {

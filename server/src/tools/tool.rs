@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::time::Duration;
 
 use rmcp::model::ToolAnnotations;
 use rmcp::schemars;
@@ -8,6 +9,16 @@ use serde::de::DeserializeOwned;
 
 use super::context::ToolContext;
 use super::error::ToolError;
+
+/// What a client may assume of a tool that changes something: whether it can
+/// take something away, and whether doing it twice is doing it once.
+pub(super) fn changes(title: &str, destructive: bool, idempotent: bool) -> ToolAnnotations {
+    ToolAnnotations::with_title(title)
+        .read_only(false)
+        .destructive(destructive)
+        .idempotent(idempotent)
+        .open_world(false)
+}
 
 /// One tool: what a model reads about it, what goes in, what comes out.
 pub trait Tool: 'static {
@@ -21,6 +32,10 @@ pub trait Tool: 'static {
     type Input: DeserializeOwned + JsonSchema + Send + 'static;
     /// The `structuredContent`.
     type Output: Serialize + JsonSchema + 'static;
+
+    /// How long a call may take; shorter than the registry's 60 s, so that the
+    /// caller hears of it from us.
+    const DEADLINE: Duration = Duration::from_secs(55);
 
     /// What a client may assume. Most tools only read.
     fn annotations() -> ToolAnnotations {

@@ -10,9 +10,6 @@ use super::context::ToolContext;
 use super::error::ToolError;
 use super::tool::Tool;
 
-/// How long a tool may take; shorter than the registry's 60 s, so that the
-/// caller hears of it from us.
-const DEADLINE: Duration = Duration::from_secs(55);
 /// The largest result, as JSON, in bytes.
 const RESULT_LIMIT: usize = 1024 * 1024;
 
@@ -27,6 +24,7 @@ pub struct Tools {
 struct Entry {
     name: &'static str,
     definition: ToolDefinition,
+    deadline: Duration,
     run: Run,
 }
 
@@ -46,6 +44,7 @@ impl Tools {
         let entry = Entry {
             name: T::NAME,
             definition,
+            deadline: T::DEADLINE,
             run: |context, arguments| run::<T>(context, arguments).boxed(),
         };
         self.entries.insert(T::NAME, entry);
@@ -74,14 +73,20 @@ impl Tools {
         context: ToolContext,
         arguments: JsonObject,
     ) -> Option<impl Future<Output = CallToolResult> + Send + use<>> {
-        let Entry { name, run, .. } = self.entries.get(name)?;
+        let Entry {
+            name,
+            deadline,
+            run,
+            ..
+        } = self.entries.get(name)?;
+        let deadline = *deadline;
         let record = context.record.clone();
         record.set_tool(name);
         let running = run(context, arguments);
         Some(async move {
-            let outcome = tokio::time::timeout(DEADLINE, running)
+            let outcome = tokio::time::timeout(deadline, running)
                 .await
-                .unwrap_or(Err(ToolError::DeadlineExceeded { deadline: DEADLINE }));
+                .unwrap_or(Err(ToolError::DeadlineExceeded { deadline }));
             match outcome.and_then(within_limit) {
                 Ok(value) => CallToolResult::structured(value),
                 Err(error) => {

@@ -126,7 +126,8 @@ async fn a_known_token_passes_through_an_outage_while_it_is_remembered() {
 #[tokio::test]
 async fn one_question_is_asked_for_many_requests() {
     let registry = Registry::start().await;
-    let server = Server::start(&registry).await;
+    let vars = [("MCP_MAX_IN_FLIGHT_PER_TOKEN", "64")];
+    let server = Server::start_with(&registry.url(), &vars).await;
     let faults = registry.faults();
     let hold = faults.hold("Me");
     let requests: Vec<_> = (0..40)

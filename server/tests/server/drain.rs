@@ -113,3 +113,39 @@ async fn an_idle_server_ends_after_the_grace() {
     let ended = server.end().await;
     assert_eq!(ended.code(), Some(0), "{ended}");
 }
+
+#[tokio::test]
+async fn calls_of_any_length_that_can_finish_do() {
+    let registry = Registry::start().await;
+    let vars = [
+        ("MCP_DRAIN_GRACE_SECONDS", "1"),
+        ("MCP_DRAIN_TIMEOUT_SECONDS", "60"),
+    ];
+    let mut server = Server::start_with(&registry.url(), &vars).await;
+    server.call("auth_status", json!({})).await;
+    let faults = registry.faults();
+    let mut calls = Vec::new();
+    // The longest first: all are in flight when the signal comes, but for the shortest, perhaps.
+    for millis in [20_000, 8_000, 3_000, 1_000, 100] {
+        faults.delay(std::time::Duration::from_millis(millis));
+        let asked = faults.asked("Buckets");
+        let message = tools_call("bucket_list", json!({}));
+        let request = server.post("/mcp", Some(DEMO_TOKEN), &message);
+        calls.push(tokio::spawn(
+            async move { request.send().await?.text().await },
+        ));
+        eventually("the call is in flight", || async {
+            faults.asked("Buckets") > asked
+        })
+        .await;
+    }
+    server.signal(Signal::TERM);
+    for call in calls {
+        let message = first_event(&call.await.unwrap().unwrap());
+        assert_eq!(message["result"]["structuredContent"]["total"], 3);
+    }
+    let ended = server.end().await;
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let stopped = server.line(|line| line["message"] == "stopped").await;
+    assert_eq!(stopped["ended"], "Drained");
+}

@@ -62,6 +62,20 @@ impl Registry {
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+
+    /// Has the registry know another bearer: another user of the same name.
+    pub fn add_user(&self, token: &str) {
+        self.registry.change(|catalog| {
+            let mut user = catalog.users[DEMO_TOKEN].clone();
+            user.name = format!("user{}", catalog.users.len());
+            catalog.users.insert(token.to_owned(), user);
+        });
+    }
+
+    /// The registry itself, to look into and to change.
+    pub fn data(&self) -> &DemoRegistry {
+        &self.registry
+    }
 }
 
 /// A running server; killed when dropped.

@@ -6,7 +6,7 @@ use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{RoleClient, ServiceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Registry, Server, first_event, initialize, tools_list};
 
@@ -66,16 +66,86 @@ async fn a_notification_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_client_must_accept_both_media_types() {
+async fn a_client_gets_the_kind_of_answer_that_it_accepts() {
     let registry = Registry::start().await;
     let server = Server::start(&registry).await;
-    let request = server
-        .http
-        .post(server.url("/mcp"))
-        .bearer_auth(DEMO_TOKEN)
-        .header("accept", "application/json")
-        .json(&tools_list());
-    assert_eq!(request.send().await.unwrap().status(), 406);
+    for (accept, status, kind) in [
+        (None, 200, "text/event-stream"),
+        (Some("*/*"), 200, "text/event-stream"),
+        (Some("text/event-stream"), 200, "text/event-stream"),
+        (Some("application/json"), 200, "application/json"),
+        (Some("text/html"), 406, "application/json"),
+    ] {
+        let mut request = server
+            .http
+            .post(server.url("/mcp"))
+            .bearer_auth(DEMO_TOKEN)
+            .json(&tools_list());
+        if let Some(accept) = accept {
+            request = request.header("accept", accept);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{accept:?}");
+        assert_eq!(answer.headers()["content-type"], kind, "{accept:?}");
+        let body = answer.text().await.unwrap();
+        let message = match kind {
+            "application/json" => serde_json::from_str(&body).unwrap(),
+            _ => first_event(&body),
+        };
+        let answered = message["result"]["tools"].is_array();
+        assert_eq!(answered, status == 200, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_message_is_answered_in_json() {
+    let registry = Registry::start().await;
+    let server = Server::start(&registry).await;
+    let bomb = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (body, id, code) in [
+        ("", json!(null), -32700),
+        ("{", json!(null), -32700),
+        ("\u{feff}{}", json!(null), -32700),
+        (bomb.as_str(), json!(null), -32700),
+        ("[]", json!(null), -32600),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
+            json!(null),
+            -32600,
+        ),
+        (
+            r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#,
+            json!(7),
+            -32600,
+        ),
+        (r#"{"id":"x","method":"ping"}"#, json!("x"), -32600),
+        (r#""ping""#, json!(null), -32600),
+    ] {
+        let request = server
+            .http
+            .post(server.url("/mcp"))
+            .bearer_auth(DEMO_TOKEN)
+            .header("content-type", "application/json; charset=utf-8")
+            .header("accept", "application/json, text/event-stream")
+            .body(body.to_owned());
+        let answer = request.send().await.unwrap();
+        let start: String = body.chars().take(60).collect();
+        assert_eq!(answer.status(), 400, "{start}");
+        let message: Value = answer.json().await.unwrap();
+        assert_eq!(message["error"]["code"], code, "{start}: {message}");
+        assert_eq!(message["id"], id, "{start}");
+    }
+    for (name, value) in [
+        ("content-type", "text/plain"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-encoding", "gzip"),
+    ] {
+        let request = server.list_tools(DEMO_TOKEN).header(name, value);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 415, "{name}: {value}");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "unsupported_media_type");
+    }
 }
 
 #[tokio::test]
@@ -111,7 +181,7 @@ async fn rmcps_client_is_told_that_its_token_is_refused() {
 
 async fn use_tools(client: &RunningService<RoleClient, ()>) {
     let tools = client.list_all_tools().await.unwrap();
-    assert_eq!(tools.len(), 6);
+    assert_eq!(tools.len(), 25);
 
     let arguments = json!({"bucket": "quilt-local-raw", "filter": "wgs"});
     let call = CallToolRequestParams::new("package_list")

@@ -43,7 +43,7 @@ async fn mcp_is_served_at_each_of_its_paths() {
         assert_eq!(answer.status(), 200, "{path}");
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         let message = first_event(&answer.text().await.unwrap());
-        assert_eq!(message["result"]["tools"].as_array().unwrap().len(), 6);
+        assert_eq!(message["result"]["tools"].as_array().unwrap().len(), 25);
     }
 }
 

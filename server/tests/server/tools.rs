@@ -9,7 +9,7 @@ const RAW: &str = "quilt-local-raw";
 const LIVER: &str = "genomics/rnaseq-liver-2026-03";
 
 /// The `structuredContent` of a call that must succeed.
-async fn good(server: &Server, tool: &str, arguments: Value) -> Value {
+pub async fn good(server: &Server, tool: &str, arguments: Value) -> Value {
     let mut result = server.call(tool, arguments).await;
     assert_eq!(result["isError"], false, "{result}");
     let text = result["content"][0]["text"].as_str().unwrap();
@@ -22,7 +22,7 @@ async fn good(server: &Server, tool: &str, arguments: Value) -> Value {
 }
 
 /// The error of a call that must fail.
-async fn bad(server: &Server, tool: &str, arguments: Value) -> Value {
+pub async fn bad(server: &Server, tool: &str, arguments: Value) -> Value {
     let mut result = server.call(tool, arguments).await;
     assert_eq!(result["isError"], true, "{result}");
     let error = result["structuredContent"]["error"].take();
@@ -47,19 +47,49 @@ async fn every_tool_is_described_for_a_model() {
     assert_eq!(
         names,
         [
+            "athena_query",
+            "athena_query_results",
             "auth_status",
             "bucket_list",
             "catalog_url",
+            "get_resource",
+            "object_read",
+            "package_browse",
+            "package_create",
+            "package_diff",
+            "package_file_url",
             "package_info",
             "package_list",
-            "search_packages"
+            "package_patch",
+            "package_revision_delete",
+            "package_revisions",
+            "s3_object_info",
+            "s3_object_link",
+            "s3_object_list",
+            "s3_object_put",
+            "search_objects",
+            "search_packages",
+            "tabulator_table_list",
+            "tabulator_table_rename",
+            "tabulator_table_set",
         ]
     );
     for tool in tools {
         let name = &tool["name"];
         assert!(tool["description"].as_str().unwrap().len() > 80, "{name}");
-        assert_eq!(tool["annotations"]["readOnlyHint"], true, "{name}");
-        assert_eq!(tool["annotations"]["idempotentHint"], true, "{name}");
+        let changes = [
+            "package_create",
+            "package_patch",
+            "package_revision_delete",
+            "s3_object_put",
+            "tabulator_table_rename",
+            "tabulator_table_set",
+        ];
+        let is_change = changes.contains(&name.as_str().unwrap());
+        let annotations = &tool["annotations"];
+        assert_eq!(annotations["readOnlyHint"], !is_change, "{name}");
+        assert_eq!(annotations["destructiveHint"], is_change, "{name}");
+        assert!(annotations["idempotentHint"].is_boolean(), "{name}");
         assert_eq!(tool["inputSchema"]["type"], "object", "{name}");
         assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{name}");
         assert_eq!(tool["outputSchema"]["type"], "object", "{name}");

@@ -1,6 +1,7 @@
 //! Attaching an image's list of components as an OCI referrer (OCI image specification,
 //! "Guidelines for Artifact Usage").
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,7 +15,7 @@ const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// What became of the list of components.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SbomState {
     /// The image has none beside it.

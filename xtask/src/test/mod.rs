@@ -13,8 +13,8 @@ use clap::builder::PossibleValuesParser;
 
 use session::Session;
 pub use session::folders;
-pub use steps::docker;
 use steps::{Outcome, STEPS, Step};
+pub use steps::{docker, mcp_python};
 use summary::{Row, Summary, Verdict};
 
 /// Run every check and test, setting up what they need under the target folder
@@ -126,7 +126,9 @@ mod tests {
     fn every_step_runs_unless_told_otherwise() {
         assert_eq!(
             selected(&[]),
-            ["fmt", "clippy", "tls", "deny", "tools", "docker", "test"]
+            [
+                "fmt", "clippy", "tls", "deny", "tools", "node", "docker", "test"
+            ]
         );
         assert_eq!(selected(&["--only", "test,fmt"]), ["fmt", "test"]);
         assert_eq!(
@@ -135,7 +137,7 @@ mod tests {
         );
         assert_eq!(
             selected(&["--skip", "deny,docker", "--skip", "fmt"]),
-            ["clippy", "tls", "tools", "test"]
+            ["clippy", "tls", "tools", "node", "test"]
         );
         assert_eq!(selected(&["--only", "fmt,tls", "--skip", "tls"]), ["fmt"]);
     }

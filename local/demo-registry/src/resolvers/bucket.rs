@@ -24,3 +24,45 @@ impl ObjectValue for Bucket<'_> {
         }
     }
 }
+
+pub(super) struct BucketConfig(pub(super) catalog::Bucket);
+
+struct TabulatorTable {
+    name: String,
+    config: String,
+}
+
+impl ObjectValue for BucketConfig {
+    fn type_name(&self) -> &str {
+        "BucketConfig"
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
+        match info.field_name() {
+            "name" => Ok(json(self.0.name.as_str())),
+            "tabulatorTables" => Ok(ResolvedValue::list(self.0.tables.iter().map(
+                |(name, config)| {
+                    ResolvedValue::object(TabulatorTable {
+                        name: name.clone(),
+                        config: config.clone(),
+                    })
+                },
+            ))),
+            _ => Err(self.unknown_field_error(info)),
+        }
+    }
+}
+
+impl ObjectValue for TabulatorTable {
+    fn type_name(&self) -> &str {
+        "TabulatorTable"
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
+        match info.field_name() {
+            "name" => Ok(json(self.name.as_str())),
+            "config" => Ok(json(self.config.as_str())),
+            _ => Err(self.unknown_field_error(info)),
+        }
+    }
+}

@@ -2,8 +2,12 @@
 
 mod bucket;
 mod caller;
+mod mutation;
+mod objects;
 mod package;
 mod search;
+
+pub(crate) use mutation::Mutation;
 
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::JsonValue;
@@ -39,6 +43,13 @@ impl ObjectValue for Query<'_> {
             "packages" => Ok(package::packages(self.catalog, info)),
             "package" => Ok(package::package(self.catalog, info)),
             "searchPackages" => search::first(self.catalog, info),
+            "searchObjects" => objects::first(self.catalog, info),
+            "searchMoreObjects" => objects::more(self.catalog, info),
+            "bucketConfig" => {
+                let bucket = self.catalog.bucket(text(info, "name").unwrap_or_default());
+                let config = bucket.cloned().map(bucket::BucketConfig);
+                Ok(ResolvedValue::nullable_object(config))
+            }
             "searchMorePackages" => search::more(self.catalog, info),
             _ => Err(self.unknown_field_error(info)),
         }

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value, json};
+
 use apollo_compiler::resolvers::{ObjectValue, ResolveInfo, ResolvedValue};
 
-use super::{Resolved, bytes, count, json, page, text};
-use crate::catalog::{self, Catalog, Revision};
+use super::{Resolved, bytes, count, json as leaf, page, text};
+use crate::catalog::{self, Catalog, Entry, Revision};
 
 /// `Query.packages`
 pub(super) fn packages<'a>(catalog: &'a Catalog, info: &'a ResolveInfo<'a>) -> ResolvedValue<'a> {
@@ -35,7 +37,7 @@ impl ObjectValue for PackageList<'_> {
 
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
         match info.field_name() {
-            "total" => Ok(json(self.0.len())),
+            "total" => Ok(leaf(self.0.len())),
             "page" => {
                 let mut packages = self.0.clone();
                 if text(info, "order") == Some("MODIFIED") {
@@ -57,7 +59,7 @@ impl ObjectValue for PackageList<'_> {
     }
 }
 
-struct Package<'c>(&'c catalog::Package);
+pub(super) struct Package<'c>(pub(super) &'c catalog::Package);
 
 impl ObjectValue for Package<'_> {
     fn type_name(&self) -> &str {
@@ -66,9 +68,9 @@ impl ObjectValue for Package<'_> {
 
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
         match info.field_name() {
-            "bucket" => Ok(json(self.0.bucket.as_str())),
-            "name" => Ok(json(self.0.name.as_str())),
-            "modified" => Ok(json(self.0.latest().modified.as_str())),
+            "bucket" => Ok(leaf(self.0.bucket.as_str())),
+            "name" => Ok(leaf(self.0.name.as_str())),
+            "modified" => Ok(leaf(self.0.latest().modified.as_str())),
             "revisions" => Ok(ResolvedValue::object(PackageRevisionList(self.0))),
             "revision" => {
                 let hash_or_tag = text(info, "hashOrTag").unwrap_or("latest");
@@ -94,7 +96,7 @@ impl ObjectValue for PackageRevisionList<'_> {
 
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
         match info.field_name() {
-            "total" => Ok(json(self.0.revisions.len())),
+            "total" => Ok(leaf(self.0.revisions.len())),
             "page" => {
                 let number = count(info, "number").unwrap_or(1);
                 let per_page = count(info, "perPage").unwrap_or(10);
@@ -111,9 +113,9 @@ impl ObjectValue for PackageRevisionList<'_> {
     }
 }
 
-struct PackageRevision<'c> {
-    package: &'c catalog::Package,
-    revision: &'c Revision,
+pub(super) struct PackageRevision<'c> {
+    pub(super) package: &'c catalog::Package,
+    pub(super) revision: &'c Revision,
 }
 
 impl ObjectValue for PackageRevision<'_> {
@@ -124,15 +126,25 @@ impl ObjectValue for PackageRevision<'_> {
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
         let revision = self.revision;
         match info.field_name() {
-            "hash" => Ok(json(revision.hash(self.package))),
-            "modified" => Ok(json(revision.modified.as_str())),
-            "message" => Ok(json(revision.message.as_str())),
-            "userMeta" => Ok(json(revision.metadata.clone())),
+            "hash" => Ok(leaf(revision.hash(self.package))),
+            "modified" => Ok(leaf(revision.modified.as_str())),
+            "message" => Ok(leaf(revision.message.as_str())),
+            "userMeta" => Ok(leaf(revision.metadata.clone())),
             "workflow" => Ok(ResolvedValue::nullable_object(
                 revision.workflow.as_deref().map(PackageWorkflow),
             )),
-            "totalEntries" => Ok(json(revision.entries.len())),
+            "totalEntries" => Ok(leaf(revision.entries.len())),
             "totalBytes" => Ok(bytes(revision.total_bytes())),
+            "file" => Ok(ResolvedValue::nullable_object(PackageEntry::of(
+                self.package,
+                revision,
+                text(info, "path").unwrap_or_default(),
+            ))),
+            "contentsFlatMap" => {
+                let max = count(info, "max").unwrap_or(1000);
+                let is_small = revision.entries.len() <= max;
+                Ok(leaf(is_small.then(|| flat_map(self.package, revision))))
+            }
             "dir" => Ok(ResolvedValue::nullable_object(PackageDir::of(
                 self.package,
                 revision,
@@ -152,8 +164,8 @@ impl ObjectValue for PackageWorkflow<'_> {
 
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
         match info.field_name() {
-            "config" => Ok(json("s3://.quilt/workflows/config.yml")),
-            "id" => Ok(json(self.0)),
+            "config" => Ok(leaf("s3://.quilt/workflows/config.yml")),
+            "id" => Ok(leaf(self.0)),
             _ => Err(self.unknown_field_error(info)),
         }
     }
@@ -173,11 +185,44 @@ enum PackageEntry {
         path: String,
         size: u64,
         physical_key: String,
+        metadata: Option<Map<String, Value>>,
     },
     Dir {
         path: String,
         size: u64,
     },
+}
+
+/// `PackageContentsFlatMap`: every file by its path.
+fn flat_map(package: &catalog::Package, revision: &Revision) -> Map<String, Value> {
+    let entry = |entry: &Entry| {
+        let described = json!({
+            "physicalKey": entry.physical_key(package),
+            "size": entry.size,
+            "hash": { "type": "SHA256", "value": entry.hash(package) },
+            "meta": entry.meta,
+        });
+        (entry.path.clone(), described)
+    };
+    revision.entries.iter().map(entry).collect()
+}
+
+impl PackageEntry {
+    /// The file at `path`, if there is one.
+    fn of(package: &catalog::Package, revision: &Revision, path: &str) -> Option<Self> {
+        let found = revision.entries.iter().find(|entry| entry.path == path)?;
+        Some(Self::file(package, found))
+    }
+
+    fn file(package: &catalog::Package, entry: &Entry) -> Self {
+        let user_meta = entry.meta.as_ref().and_then(|meta| meta.get("user_meta"));
+        Self::File {
+            path: entry.path.clone(),
+            size: entry.size,
+            physical_key: entry.physical_key(package),
+            metadata: user_meta.and_then(Value::as_object).cloned(),
+        }
+    }
 }
 
 impl PackageDir {
@@ -196,15 +241,7 @@ impl PackageDir {
             total += entry.size;
             match rest.split_once('/') {
                 None => {
-                    let file = PackageEntry::File {
-                        path: entry.path.clone(),
-                        size: entry.size,
-                        physical_key: format!(
-                            "s3://{}/{}/{}",
-                            package.bucket, package.name, entry.path
-                        ),
-                    };
-                    children.insert(rest.to_owned(), file);
+                    children.insert(rest.to_owned(), PackageEntry::file(package, entry));
                 }
                 Some((folder, _)) => {
                     let seen = children
@@ -234,7 +271,7 @@ impl ObjectValue for PackageDir {
 
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
         match info.field_name() {
-            "path" => Ok(json(self.path.as_str())),
+            "path" => Ok(leaf(self.path.as_str())),
             "size" => Ok(bytes(self.size)),
             "children" => Ok(ResolvedValue::list(
                 self.children.iter().cloned().map(ResolvedValue::object),
@@ -254,9 +291,10 @@ impl ObjectValue for PackageEntry {
 
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Resolved<'a> {
         match (info.field_name(), self) {
-            ("path", Self::File { path, .. } | Self::Dir { path, .. }) => Ok(json(path.as_str())),
+            ("path", Self::File { path, .. } | Self::Dir { path, .. }) => Ok(leaf(path.as_str())),
             ("size", Self::File { size, .. } | Self::Dir { size, .. }) => Ok(bytes(*size)),
-            ("physicalKey", Self::File { physical_key, .. }) => Ok(json(physical_key.as_str())),
+            ("metadata", Self::File { metadata, .. }) => Ok(leaf(metadata.clone())),
+            ("physicalKey", Self::File { physical_key, .. }) => Ok(leaf(physical_key.as_str())),
             _ => Err(self.unknown_field_error(info)),
         }
     }

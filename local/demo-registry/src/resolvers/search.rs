@@ -163,7 +163,7 @@ impl ObjectValue for SearchHit<'_, '_> {
     }
 }
 
-struct EmptySearchResultSet;
+pub(super) struct EmptySearchResultSet;
 
 impl ObjectValue for EmptySearchResultSet {
     fn type_name(&self) -> &str {
@@ -179,10 +179,10 @@ impl ObjectValue for EmptySearchResultSet {
 }
 
 #[derive(Clone)]
-struct InvalidInput {
-    path: &'static str,
-    name: &'static str,
-    message: String,
+pub(super) struct InvalidInput {
+    pub(super) path: &'static str,
+    pub(super) name: &'static str,
+    pub(super) message: String,
 }
 
 struct InputError(InvalidInput);

@@ -5,11 +5,13 @@ mod clippy;
 mod deny;
 pub mod docker;
 mod fmt;
+mod node;
 mod test;
 mod tls;
 mod tools;
 
 use super::session::Session;
+pub use node::mcp_python;
 
 /// One thing that a run does.
 pub struct Step {
@@ -54,6 +56,11 @@ pub const STEPS: &[Step] = &[
         name: "tools",
         about: "a Python environment with moto and the AWS CLI",
         run: tools::run,
+    },
+    Step {
+        name: "node",
+        about: "MCP clients and the conformance suite from npm, Python's clients",
+        run: node::run,
     },
     Step {
         name: "docker",

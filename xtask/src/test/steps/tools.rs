@@ -78,7 +78,7 @@ impl Environment {
 }
 
 /// A Python that is new enough and can make virtual environments, else why there is none.
-fn find_python() -> Result<PathBuf, String> {
+pub fn find_python() -> Result<PathBuf, String> {
     let mut reasons = Vec::new();
     for name in PYTHONS {
         let Some(path) = locate(name) else { continue };
