@@ -107,6 +107,28 @@ impl Rehearsal {
         self.run(&arguments)
     }
 
+    /// `publish` of an image made by the test.
+    pub fn publish(&self, image: &Image) -> Ended {
+        let tag = format!("test-{}", image.digest.short());
+        let layout = image.layout.to_str().unwrap();
+        self.run(&["publish", "--image-layout", layout, "--tag", &tag])
+    }
+
+    /// The binary as another operator has it: the same environment, without this machine's locks.
+    pub fn other_machine(&self) -> Command {
+        let description = self.description();
+        let state = self.folder.path().join("other-machine");
+        let local = state.join("local");
+        if !local.exists() {
+            std::fs::create_dir_all(&state).unwrap();
+            std::os::unix::fs::symlink(self.state().join("local"), &local).unwrap();
+        }
+        assert_eq!(description["running"], true);
+        let mut command = self.command(&[]);
+        command.env("QUILT_MCP_STATE_DIR", state);
+        command
+    }
+
     pub fn status(&self) -> Value {
         self.run(&["status", "--output", "json"]).expect(0).json()
     }
