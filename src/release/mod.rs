@@ -17,7 +17,7 @@ mod template;
 
 pub use document::{ComposeError, Document};
 pub use provenance::Provenance;
-pub use register::{Revision, Wanted, find_or_register};
+pub use register::{Revision, Wanted, take_or_register};
 pub use tags::{ReleaseTags, key};
 pub use template::{Described, Template, describe, newest_template, revisions};
 

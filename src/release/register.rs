@@ -118,36 +118,32 @@ impl Wanted {
         Ok(None)
     }
 
-    fn revision(self, arn: String, registered: bool, document: Document) -> Revision {
+    fn revision(&self, arn: String, registered: bool, document: Document) -> Revision {
         Revision {
             arn,
-            template: self.template,
+            template: self.template.clone(),
             registered,
             document,
         }
     }
 }
 
-/// The release revision of `template` with `image` in `container`: the one that is registered
-/// already, else a new one. However often it is interrupted and begun again, and whatever
-/// becomes of ECS's answers, there is one.
+/// The release revision that `wanted` asks for: the one that was found, else a new one. However
+/// often it is interrupted and begun again, and whatever becomes of ECS's answers, there is one.
 ///
 /// # Errors
 /// [`ReleaseError`]; nothing was registered then, unless it is [`ReleaseError::Unregistered`].
-pub async fn find_or_register(
+pub async fn take_or_register(
     clients: &Clients,
     template: &Template,
-    container: &str,
-    image: &str,
-    release: &ReleaseTags,
-    environment_tags: &BTreeMap<String, String>,
+    wanted: &Wanted,
+    found: Option<Described>,
 ) -> Result<Revision, ReleaseError> {
-    let wanted = Wanted::new(template, container, image, release, environment_tags)?;
-    if let Some(existing) = wanted.find(clients, template).await? {
-        let arn = existing.document.arn().to_owned();
-        return Ok(wanted.revision(arn, false, existing.document));
+    if let Some(found) = found {
+        let arn = found.document.arn().to_owned();
+        return Ok(wanted.revision(arn, false, found.document));
     }
-    let arn = register_once(clients, &wanted, template.newest).await?;
+    let arn = register_once(clients, wanted, template.newest).await?;
     let document = describe(clients, &arn).await?.document;
     Ok(wanted.revision(arn, true, document))
 }

@@ -9,7 +9,7 @@ use super::engine::{Engine, RolloutError, Update, Watched};
 use super::observation::{Deployment, RolloutState};
 use super::preflight::Snapshot;
 use super::{Diagnosis, Plan, Verdict};
-use crate::release::{ReleaseTags, Revision, find_or_register, newest_template};
+use crate::release::{ReleaseTags, Revision, Wanted, newest_template, take_or_register};
 use crate::report::Event;
 
 /// What to do when a release cannot succeed.
@@ -199,20 +199,17 @@ async fn release_revision(
             template.described.document.arn()
         ));
     }
-    let expected = template
-        .newest_release
-        .as_ref()
-        .map(|release| release.document.arn());
-    refuse_in_flight(engine, before, expected.unwrap_or_default(), options)?;
-    Ok(find_or_register(
-        engine.clients,
+    let wanted = Wanted::new(
         &template,
         &engine.environment.container,
         &image.reference,
         &image.tags,
         &engine.environment.tags,
-    )
-    .await?)
+    )?;
+    let found = wanted.find(engine.clients, &template).await?;
+    let ours = found.as_ref().map(|found| found.document.arn());
+    refuse_in_flight(engine, before, ours.unwrap_or_default(), options)?;
+    Ok(take_or_register(engine.clients, &template, &wanted, found).await?)
 }
 
 fn refuse_in_flight(
