@@ -91,9 +91,9 @@ async fn an_unfinished_release_is_taken_up_again() {
     };
     let gone = Fault::Refuse(400, "InvalidParameterException", "not now");
     world.endpoint.trap("UpdateService", 2, gone);
-    assert_eq!(world.rollout(&digest, &["--no-wait"]).code, 7);
+    assert_eq!(world.rollout(&digest, &["--no-wait"]).code, 4);
     let other = world.put_image("1.4.1-aaaaaaa").await;
-    assert_eq!(world.rollout(&other, &["--no-wait"]).code, 7);
+    assert_eq!(world.rollout(&other, &["--no-wait"]).code, 4);
     let revisions = world.revisions().await;
     assert_eq!(revisions.len(), 3);
 

@@ -3,7 +3,8 @@
 use crate::support::aws_endpoint::Fault;
 use crate::world::World;
 
-/// However it fails, it is sent once: it has no client token, and twice would be two deployments.
+/// However it fails, it is taken once: it has no client token, and twice would be two
+/// deployments. Only where ECS says that it did not take it is it sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn is_sent_once() {
     let lost = [
@@ -14,7 +15,7 @@ async fn is_sent_once() {
     ];
     let throttled = ["ecs:UpdateService", "ThrottlingException", "wait a minute"];
     let refused = ["ecs:UpdateService", "InvalidParameterException", "subnets"];
-    for (fault, code, says) in [
+    for (fault, code, sent, says) in [
         (
             Fault::Refuse(
                 500,
@@ -22,21 +23,25 @@ async fn is_sent_once() {
                 "Service Unavailable. Please try again later.",
             ),
             10,
+            1,
             &lost[..],
         ),
         (
             Fault::Refuse(503, "ServiceUnavailable", "Slow down"),
             10,
+            1,
             &lost,
         ),
         (
             Fault::Refuse(400, "ThrottlingException", "Rate exceeded"),
             4,
+            7,
             &throttled,
         ),
         (
             Fault::Refuse(400, "InvalidParameterException", "subnets are gone"),
             4,
+            1,
             &refused,
         ),
     ] {
@@ -47,7 +52,7 @@ async fn is_sent_once() {
         let run = world.rollout(&digest, &["--no-wait"]);
         run.assert_refusal(code, says);
         assert_eq!(run.json()["error"]["exit_code"], code);
-        assert_eq!(world.endpoint.calls_of("UpdateService").len(), 1);
+        assert_eq!(world.endpoint.calls_of("UpdateService").len(), sent);
         assert_eq!(world.revisions().await.len(), 2);
     }
 }
