@@ -196,15 +196,17 @@ fn a_gate_that_cannot_be_asked_is_no_open_gate() {
     let image = two.rehearsal.fixture("exits");
     let layout = image.layout.to_str().unwrap();
     let publish = ["publish", "--image-layout", layout, "--tag", "gated"];
-    // The local environment rehearses no scans.
-    let ended = two
-        .run(&[&publish[..], &["--scan-gate", "high"]].concat())
-        .expect(6);
+    let gated = [&publish[..], &["--scan-gate", "high"]].concat();
+    two.run(&["local", "fault", "deny", "ecr:DescribeImageScanFindings"])
+        .expect(0);
+    let ended = two.run(&gated).expect(6);
     assert!(
         ended.stderr.contains("ecr:DescribeImageScanFindings"),
         "{}",
         ended.stderr
     );
+    two.run(&["local", "fault", "clear"]).expect(0);
+    two.run(&gated).expect(0);
 }
 
 #[test]

@@ -339,18 +339,19 @@ async fn a_blob_that_changed_on_disk_is_not_published() {
     let (_folder, image) = image();
     let layer = image.blob_path(&image.layers[1].digest);
     let mut content = std::fs::read(&layer).unwrap();
-    content[100] ^= 1;
+    // A byte of the program, so that the layer still reads well.
+    content[600] ^= 1;
     std::fs::write(&layer, &content).unwrap();
     let error = push(registry.repository(), &image).await.unwrap_err();
     assert!(error.to_string().contains("DIGEST_INVALID"), "{error}");
 
     std::fs::write(&layer, &content[..1000]).unwrap();
     let error = push(registry.repository(), &image).await.unwrap_err();
-    assert!(matches!(error, PushError::File(_)), "{error}");
+    assert!(error.to_string().contains("cannot be read"), "{error}");
 
     std::fs::remove_file(&layer).unwrap();
     let error = push(registry.repository(), &image).await.unwrap_err();
-    assert!(matches!(error, PushError::File(_)), "{error}");
+    assert!(error.to_string().contains("cannot be read"), "{error}");
     assert_eq!(registry.is_complete(tag().as_str()), None);
 }
 
