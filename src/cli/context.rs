@@ -128,12 +128,7 @@ impl Context {
 
     /// What the stories of a deployment are told with.
     pub fn engine<'a>(&'a self, environment: &'a Environment, clients: &'a Clients) -> Engine<'a> {
-        Engine {
-            clients,
-            environment,
-            reporter: &self.reporter,
-            interrupt: &self.interrupt,
-        }
+        Engine::new(clients, environment, &*self.reporter, &self.interrupt)
     }
 
     /// The bearer token for the smoke test, where there is one.

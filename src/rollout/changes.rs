@@ -1,7 +1,7 @@
 //! What changed from one observation to the next, as events for people.
 
 use super::Plan;
-use super::observation::{History, Observation, Service, ServiceDeployment, Sight, Target, Task};
+use super::observation::{History, Observation, Service, ServiceDeployment, Target, Task};
 use super::preflight::Snapshot;
 use crate::report::Event;
 
@@ -81,32 +81,18 @@ fn service_changes(
     events
 }
 
-/// The service deployment's first sight and its changes; that it cannot be seen is told once.
+/// The service deployment's first sight and its changes.
 fn service_deployment_change(history: &History, now: &Observation) -> Option<Event> {
-    let was_unavailable = history
-        .last()
-        .is_some_and(|previous| previous.service_deployment == Sight::Unavailable);
-    match &now.service_deployment {
-        Sight::Seen(seen) => {
-            let event = |seen: &ServiceDeployment| Event::ServiceDeployment {
-                status: seen.status.to_string(),
-                lifecycle_stage: seen.lifecycle_stage.as_ref().map(ToString::to_string),
-                reason: Some(seen.reason.clone()).filter(|reason| !reason.is_empty()),
-                failures: seen.breaker.map(|breaker| breaker.failures),
-                threshold: seen.breaker.map(|breaker| breaker.threshold),
-            };
-            let previous = history.service_deployments().next_back().map(event);
-            Some(event(seen)).filter(|now| Some(now) != previous.as_ref())
-        }
-        Sight::Unavailable if !was_unavailable => Some(Event::Warning {
-            message:
-                "this caller cannot see ECS's service deployments (ecs:ListServiceDeployments, \
-                      ecs:DescribeServiceDeployments, ecs:DescribeServiceRevisions): a rollback is \
-                      recognised by the service's deployments only"
-                    .into(),
-        }),
-        Sight::Unavailable | Sight::Missed => None,
-    }
+    let event = |seen: &ServiceDeployment| Event::ServiceDeployment {
+        status: seen.status.to_string(),
+        lifecycle_stage: seen.lifecycle_stage.as_ref().map(ToString::to_string),
+        reason: Some(seen.reason.clone()).filter(|reason| !reason.is_empty()),
+        failures: seen.breaker.map(|breaker| breaker.failures),
+        threshold: seen.breaker.map(|breaker| breaker.threshold),
+    };
+    let previous = history.service_deployments().next_back().map(event);
+    let seen = now.service_deployment.seen().map(event)?;
+    Some(seen).filter(|seen| Some(seen) != previous.as_ref())
 }
 
 fn deployment_event(service: &Service, plan: &Plan) -> Option<Event> {

@@ -10,6 +10,7 @@ use super::observation::{Deployment, RolloutState, ServiceDeployment};
 use super::preflight::Snapshot;
 use super::{Diagnosis, Plan, Verdict};
 use crate::arn::last_part;
+use crate::interrupt::Interrupt;
 use crate::release::{Document, describe};
 use crate::report::Event;
 
@@ -27,7 +28,11 @@ pub(super) struct Undo<'a> {
 
 /// Returns the service to what ran before; answers how that ended, and nothing where
 /// it could not be begun, which is told.
+///
+/// A signal that was sent before does not end it; the next one ends the program.
 pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict> {
+    let undisturbed = Interrupt::default();
+    let engine = &engine.heeding(&undisturbed);
     let Some(good) = &undo.plan.previous_revision else {
         engine.warn(format!(
             "{}; no earlier deployment completed, so there is nothing to return to",

@@ -12,6 +12,9 @@ pub(super) use self::stop::Stop;
 pub(super) use self::update::Update;
 pub(super) use self::watch::Watched;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::preflight::PreflightError;
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
@@ -29,9 +32,50 @@ pub struct Engine<'a> {
     pub reporter: &'a dyn Reporter,
     /// Whether the operator wants to go.
     pub interrupt: &'a Interrupt,
+    blindness_told: Arc<AtomicBool>,
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
+    /// An engine for this environment.
+    pub fn new(
+        clients: &'a Clients,
+        environment: &'a Environment,
+        reporter: &'a dyn Reporter,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self {
+            clients,
+            environment,
+            reporter,
+            interrupt,
+            blindness_told: Arc::default(),
+        }
+    }
+
+    /// The same, heeding `interrupt`: what answers a signal must not be ended by that signal.
+    pub(super) fn heeding<'b>(&self, interrupt: &'b Interrupt) -> Engine<'b>
+    where
+        'a: 'b,
+    {
+        Engine {
+            interrupt,
+            blindness_told: self.blindness_told.clone(),
+            ..*self
+        }
+    }
+
+    /// Tells, once, that the caller may not see service deployments.
+    pub(super) fn tell_blindness(&self) {
+        if !self.blindness_told.swap(true, Ordering::Relaxed) {
+            self.warn(
+                "this caller cannot see ECS's service deployments (ecs:ListServiceDeployments, \
+                 ecs:DescribeServiceDeployments, ecs:DescribeServiceRevisions): a rollback is \
+                 recognised by the service's deployments only"
+                    .into(),
+            );
+        }
+    }
+
     pub(super) fn warn(&self, message: String) {
         self.reporter.event(Event::Warning { message });
     }

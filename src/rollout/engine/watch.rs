@@ -10,7 +10,7 @@ use crate::rollout::changes::changes;
 use crate::rollout::decide::{Decision, Plan, Verdict, decide};
 use crate::rollout::diagnosis::Diagnosis;
 use crate::rollout::logs::LogTail;
-use crate::rollout::observation::{Deployment, History, ServiceDeployment};
+use crate::rollout::observation::{Deployment, History, ServiceDeployment, Sight};
 use crate::rollout::observe::Observer;
 use crate::rollout::preflight::Snapshot;
 
@@ -46,6 +46,9 @@ impl Engine<'_> {
             let observation = observer.observe().await;
             for event in changes(&history, &observation, plan, before) {
                 self.reporter.event(event);
+            }
+            if observation.service_deployment == Sight::Unavailable {
+                self.tell_blindness();
             }
             let wait = pace.after(&observation);
             history.push(observation);
