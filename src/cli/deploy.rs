@@ -76,7 +76,7 @@ impl Deploy {
         seconds.rollout = Some(elapsed.as_secs_f64());
         let exit = rollout.exit();
         let smoked = if exit == Exit::Done && !self.how.no_wait {
-            let (smoke, elapsed) = smoke_stage(context, &environment).await?;
+            let (smoke, elapsed) = smoke_stage(context, &environment, rollout.commit()).await?;
             seconds.smoke = Some(elapsed.as_secs_f64());
             Some(smoke)
         } else {

@@ -311,8 +311,7 @@ impl From<RolloutError> for Failure {
 
 impl From<SmokeError> for Failure {
     fn from(error: SmokeError) -> Self {
-        Self::new(Exit::Smoke, error.to_string())
-            .hint("the service runs the release; look at the load balancer's rule, the server's log and the token")
+        Self::new(Exit::Smoke, error.to_string()).hint(error.problem.remedy())
     }
 }
 

@@ -84,7 +84,7 @@ impl RolloutArgs {
         let (result, _) = rollout(context, &environment, &clients, &image, &self.how).await?;
         context.print(&result)?;
         if result.exit() == Exit::Done && result.outcome.verdict.is_some() {
-            super::smoke::smoke_stage(context, &environment).await?;
+            super::smoke::smoke_stage(context, &environment, result.commit()).await?;
         }
         Ok(result.exit())
     }

@@ -102,6 +102,8 @@ struct EnvironmentModel {
     service: Spanned<String>,
     container: Option<Spanned<String>>,
     url: Spanned<String>,
+    #[serde(default)]
+    cors_origins: Vec<Spanned<String>>,
     desired_count: Option<Spanned<i32>>,
     bake_seconds: Option<u64>,
     timeout_seconds: Option<Spanned<u64>>,
@@ -318,6 +320,14 @@ impl Source<'_> {
                 None,
             ));
         }
+        for origin in &model.cors_origins {
+            self.matches(
+                origin,
+                "cors_origins",
+                "origins such as https://catalog.example.com: scheme and host, no path",
+                is_origin,
+            )?;
+        }
         Ok(Environment {
             name: name.get_ref().clone(),
             account_id: model.account_id.into_inner(),
@@ -334,6 +344,11 @@ impl Source<'_> {
                 .container
                 .map_or_else(|| DEFAULT_CONTAINER.to_owned(), Spanned::into_inner),
             url,
+            cors_origins: model
+                .cors_origins
+                .into_iter()
+                .map(Spanned::into_inner)
+                .collect(),
             desired_count: model.desired_count.map_or(2, Spanned::into_inner),
             bake_seconds: model.bake_seconds.unwrap_or(DEFAULT_BAKE_SECONDS),
             timeout_seconds: model
@@ -395,6 +410,11 @@ impl Source<'_> {
         }
         Ok(url)
     }
+}
+
+/// Whether this is an origin as browsers write it (RFC 6454 section 6.2).
+fn is_origin(value: &str) -> bool {
+    Url::parse(value).is_ok_and(|url| url.origin().ascii_serialization() == value)
 }
 
 /// Whether a URL's host is this machine.

@@ -56,6 +56,7 @@ impl Environment {
             service: "quilt-local-mcp-server".to_owned(),
             container: "mcp-server".to_owned(),
             url: Url::parse(&description.load_balancer_url)?.join("/mcp/")?,
+            cors_origins: Vec::new(),
             desired_count: 2,
             bake_seconds: 2,
             timeout_seconds: 300,

@@ -38,6 +38,9 @@ pub struct Environment {
     pub container: String,
     /// The public URL of the MCP endpoint.
     pub url: Url,
+    /// Web origins whose pages use the endpoint, each as a browser writes it; the smoke test asks as one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cors_origins: Vec<String>,
     /// How many tasks the first release starts, when the service has none.
     pub desired_count: i32,
     /// How long success must hold before it is believed, in seconds.

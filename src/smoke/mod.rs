@@ -1,17 +1,28 @@
-//! The smoke test: using the endpoint as an MCP client does, through the load balancer.
+//! The smoke test: using the endpoint as MCP clients do, through the load balancer.
+//!
+//! Every request goes out on a connection of its own, so that the load balancer chooses a
+//! task anew each time; [`fleet`] says how many requests that takes and why.
+
+mod cors;
+mod error;
+mod exchange;
+mod fleet;
+mod guard;
+mod tls;
 
 use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
-use rmcp::ServiceExt;
-use rmcp::service::{ClientInitializeError, ServiceError};
-use rmcp::transport::StreamableHttpClientTransport;
-use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
 
-/// Longest time for the whole handshake.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub use cors::Cors;
+pub use error::{Problem, SmokeError, Step};
+pub use fleet::{FOLLOWED, HANDSHAKES, ServerVersion, Session, ToolCall};
+pub use guard::Guard;
+pub use tls::{Certificate, EXPIRY_WARNING_DAYS, Transport};
+
+use exchange::Endpoint;
 
 /// A bearer token for the smoke test; never shown.
 #[derive(Clone)]
@@ -22,6 +33,10 @@ impl Token {
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }
+
+    fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Token {
@@ -30,152 +45,119 @@ impl std::fmt::Debug for Token {
     }
 }
 
+/// What is to be tested, and what must be found.
+#[derive(Debug, Clone)]
+pub struct SmokeTest {
+    /// The endpoint.
+    pub url: Url,
+    /// The caller's token; without one only what needs none is tested.
+    pub token: Option<Token>,
+    /// Web origins that must be let in, each as a browser writes it: `https://catalog.example.com`.
+    pub origins: Vec<String>,
+    /// The commit that every answer must be from, in full or shortened.
+    pub expect_commit: Option<String>,
+    /// The version that every answer must be from, without its commit.
+    pub expect_version: Option<String>,
+    /// Whether tasks of several versions are all right.
+    pub allow_mixed: bool,
+    /// Longest time for one answer.
+    pub patience: Duration,
+}
+
+impl SmokeTest {
+    /// Longest time for one answer, unless something else is wished.
+    pub const PATIENCE: Duration = Duration::from_secs(15);
+
+    /// The test of `url`, with nothing known of what answers there.
+    pub fn of(url: Url, token: Option<Token>) -> Self {
+        Self {
+            url,
+            token,
+            origins: Vec::new(),
+            expect_commit: None,
+            expect_version: None,
+            allow_mixed: false,
+            patience: Self::PATIENCE,
+        }
+    }
+}
+
 /// What an MCP client saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Smoke {
+    /// How far the handshake went.
+    #[serde(flatten)]
+    pub handshake: Handshake,
+    /// How a request without a token was refused.
+    pub guard: Guard,
+    /// HTTP's version, as the load balancer speaks it to us.
+    pub http: String,
+    /// The connection's encryption.
+    pub transport: Transport,
+    /// What a browser may do, by origin.
+    pub cors: Vec<Cors>,
+    /// How long each step took.
+    pub steps: Vec<Timing>,
+    /// What works but should be looked at.
+    pub warnings: Vec<String>,
+}
+
+/// How far the handshake went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "handshake", rename_all = "snake_case")]
-pub enum Smoke {
-    /// `initialize` and `tools/list` were answered.
-    Complete {
-        /// The server's name.
-        server: String,
-        /// The server's version, with the commit where it says so.
-        version: String,
-        /// The protocol version agreed on.
-        protocol: String,
-        /// The tools' names.
-        tools: Vec<String>,
-    },
+pub enum Handshake {
+    /// Every handshake and every call after it was answered.
+    Complete(Session),
     /// Without a token the server asked for one, as it must; nothing more was tried.
     Unauthenticated,
 }
 
-/// Why the smoke test failed.
-#[derive(Debug, thiserror::Error)]
-pub enum SmokeError {
-    /// The endpoint was not reached.
-    #[error("{url} could not be reached: {reason}")]
-    Unreachable {
-        /// The endpoint.
-        url: Url,
-        /// Why.
-        reason: String,
-    },
-    /// Without a token the server did not answer 401.
-    #[error("{url} answered {status} to a request without a token; 401 was expected")]
-    NotGuarded {
-        /// The endpoint.
-        url: Url,
-        /// The status it answered.
-        status: u16,
-    },
-    /// `initialize` failed.
-    #[error("MCP initialize at {url} failed: {reason}")]
-    Initialize {
-        /// The endpoint.
-        url: Url,
-        /// Why.
-        reason: String,
-    },
-    /// `tools/list` failed.
-    #[error("MCP tools/list at {url} failed: {reason}")]
-    ListTools {
-        /// The endpoint.
-        url: Url,
-        /// Why.
-        reason: String,
-    },
-    /// The server has no tools.
-    #[error("the server at {url} lists no tools")]
-    NoTools {
-        /// The endpoint.
-        url: Url,
-    },
-    /// It took too long.
-    #[error("the MCP handshake with {url} did not end within {} s", DEADLINE.as_secs())]
-    TimedOut {
-        /// The endpoint.
-        url: Url,
-    },
+/// How long the requests of one step took.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Timing {
+    /// The step: `no_token`, `preflight`, `tls`, `initialize`, `initialized`, `tools/list`, `ping`, `tools/call`.
+    pub step: &'static str,
+    /// How many requests.
+    pub requests: usize,
+    /// Seconds until the typical (median) answer was read.
+    pub median_seconds: f64,
+    /// Seconds until the slowest answer was read.
+    pub slowest_seconds: f64,
 }
 
-/// Does a handshake with the endpoint; without a token, checks that one is asked for.
+/// Uses the endpoint as MCP clients do; without a token, checks that one is asked for.
 ///
 /// # Errors
-/// [`SmokeError`]; none carries the token.
-pub async fn smoke(url: &Url, token: Option<&Token>) -> Result<(Smoke, Duration), SmokeError> {
+/// [`SmokeError`] with the step and what went wrong there; none carries the token.
+pub async fn smoke(test: &SmokeTest) -> Result<(Smoke, Duration), SmokeError> {
     let began = Instant::now();
-    let test = async {
-        check_guarded(url).await?;
-        match token {
-            None => Ok(Smoke::Unauthenticated),
-            Some(token) => handshake(url, token).await,
+    let mut endpoint = Endpoint::new(test)?;
+    let guard = guard::check(&mut endpoint).await?;
+    let mut warnings: Vec<String> = guard.warnings().into_iter().collect();
+    let mut cors = Vec::new();
+    for origin in &test.origins {
+        let seen = cors::check(&mut endpoint, origin).await?;
+        warnings.extend(seen.warnings());
+        cors.push(seen);
+    }
+    let transport = tls::look(&mut endpoint).await;
+    warnings.extend(transport.warnings());
+    let handshake = match &test.token {
+        None => Handshake::Unauthenticated,
+        Some(_) => {
+            let session = fleet::visit(&mut endpoint, test).await?;
+            warnings.extend(session.warnings());
+            Handshake::Complete(session)
         }
     };
-    let smoke = tokio::time::timeout(DEADLINE, test)
-        .await
-        .map_err(|_| SmokeError::TimedOut { url: url.clone() })??;
+    let smoke = Smoke {
+        handshake,
+        guard,
+        http: endpoint.http_version(),
+        transport,
+        cors,
+        steps: endpoint.timings(),
+        warnings,
+    };
     Ok((smoke, began.elapsed()))
-}
-
-/// A server that lets everybody in is not the one we mean to release.
-async fn check_guarded(url: &Url) -> Result<(), SmokeError> {
-    let answer = reqwest::Client::new()
-        .post(url.clone())
-        .header("accept", "application/json, text/event-stream")
-        .json(&serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}))
-        .send()
-        .await
-        .map_err(|error| SmokeError::Unreachable {
-            url: url.clone(),
-            reason: crate::aws::root_causes(&error),
-        })?;
-    match answer.status() {
-        StatusCode::UNAUTHORIZED => Ok(()),
-        status => Err(SmokeError::NotGuarded {
-            url: url.clone(),
-            status: status.as_u16(),
-        }),
-    }
-}
-
-async fn handshake(url: &Url, token: &Token) -> Result<Smoke, SmokeError> {
-    let config = StreamableHttpClientTransportConfig::with_uri(url.as_str()).auth_header(&token.0);
-    let client = ()
-        .serve(StreamableHttpClientTransport::from_config(config))
-        .await
-        .map_err(|error: ClientInitializeError| SmokeError::Initialize {
-            url: url.clone(),
-            reason: crate::aws::root_causes(&error),
-        })?;
-    let info = client.peer_info();
-    let protocol = info
-        .as_ref()
-        .map(|info| info.protocol_version.to_string())
-        .unwrap_or_default();
-    let (server, version) = info
-        .as_ref()
-        .and_then(|info| info.server_info.as_ref())
-        .map(|server| (server.name.clone(), server.version.clone()))
-        .unwrap_or_default();
-    let tools = client
-        .list_all_tools()
-        .await
-        .map_err(|error: ServiceError| SmokeError::ListTools {
-            url: url.clone(),
-            reason: error.to_string(),
-        })?;
-    // Ending the session is a courtesy; a stateless server has nothing to end.
-    let _ = client.cancel().await;
-    if tools.is_empty() {
-        return Err(SmokeError::NoTools { url: url.clone() });
-    }
-    Ok(Smoke::Complete {
-        server,
-        version,
-        protocol,
-        tools: tools
-            .into_iter()
-            .map(|tool| tool.name.into_owned())
-            .collect(),
-    })
 }
