@@ -1,6 +1,8 @@
 //! AWS clients for one environment: credentials, endpoint, retry policy, the
 //! account guard, and what an AWS error means to an operator.
 
+pub mod direct;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -41,6 +43,8 @@ pub struct Clients {
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     /// CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// The APIs that only a few questions are asked of.
+    pub direct: direct::Direct,
     sts: aws_sdk_sts::Client,
     caller: Arc<OnceLock<Caller>>,
 }
@@ -63,6 +67,7 @@ impl Clients {
             ecr: aws_sdk_ecr::Client::new(&config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            direct: direct::Direct::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             caller: Arc::default(),
         }
@@ -305,36 +310,34 @@ impl fmt::Display for AwsError {
 impl std::error::Error for AwsError {}
 
 fn kind_of<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>) -> AwsErrorKind {
-    match code.map(|code| code.trim_end_matches("Exception")) {
-        Some(
-            "ExpiredToken"
-            | "InvalidClientTokenId"
-            | "UnrecognizedClient"
-            | "InvalidSignature"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignature"
-            | "MissingAuthenticationToken"
-            | "RequestExpired"
-            | "AuthFailure",
-        ) => AwsErrorKind::CredentialsRefused,
-        Some("AccessDenied" | "UnauthorizedOperation" | "UnauthorizedAccess") => {
-            AwsErrorKind::AccessDenied
+    code.and_then(kind_of_code).unwrap_or(match error {
+        SdkError::ServiceError(service) if service.raw().status().as_u16() >= 500 => {
+            AwsErrorKind::Server
         }
-        Some(
-            "Throttling"
-            | "ThrottledException"
-            | "Throttled"
-            | "TooManyRequests"
-            | "RequestLimitExceeded"
-            | "SlowDown",
-        ) => AwsErrorKind::Throttled,
-        _ => match error {
-            SdkError::ServiceError(service) if service.raw().status().as_u16() >= 500 => {
-                AwsErrorKind::Server
-            }
-            SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) => AwsErrorKind::Refused,
-            _ => AwsErrorKind::Unreachable,
-        },
+        SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) => AwsErrorKind::Refused,
+        _ => AwsErrorKind::Unreachable,
+    })
+}
+
+/// What AWS's error code says by itself.
+fn kind_of_code(code: &str) -> Option<AwsErrorKind> {
+    match code.trim_end_matches("Exception") {
+        "ExpiredToken"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClient"
+        | "InvalidSignature"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "RequestExpired"
+        | "AuthFailure" => Some(AwsErrorKind::CredentialsRefused),
+        "AccessDenied" | "UnauthorizedOperation" | "UnauthorizedAccess" => {
+            Some(AwsErrorKind::AccessDenied)
+        }
+        "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
+            Some(AwsErrorKind::Throttled)
+        }
+        _ => None,
     }
 }
 
