@@ -21,6 +21,7 @@ mod smoke;
 mod status;
 mod stop;
 mod verdict;
+mod verify;
 mod watch;
 
 use std::path::PathBuf;
@@ -120,6 +121,8 @@ pub enum Command {
     Rollback(rollback::RollbackArgs),
     /// Do an MCP handshake with the environment's endpoint
     Smoke(smoke::SmokeArgs),
+    /// Check, without changing anything, whether the environment is ready for a release
+    Verify(verify::VerifyArgs),
     /// Show the service, its deployments, tasks and targets, and what they run
     Status(status::StatusArgs),
     /// Show the releases of the service, newest first
@@ -219,6 +222,7 @@ async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<
         Command::Stop(args) => args.run(&context).await,
         Command::Rollback(args) => args.run(&context).await,
         Command::Smoke(args) => args.run(&context).await,
+        Command::Verify(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,
         Command::History(args) => args.run(&context).await,
         Command::Logs(args) => args.run(&context).await,

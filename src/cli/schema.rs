@@ -4,7 +4,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::{build, deploy, history, local, logs, publish, rollback, rollout, smoke, stop, watch};
+use super::{
+    build, deploy, history, local, logs, publish, rollback, rollout, smoke, stop, verify, watch,
+};
 use crate::plan::Plan;
 use crate::report::{ErrorReport, Record};
 use crate::status::Status;
@@ -65,6 +67,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("smoke", of::<smoke::SmokeResult>("What `smoke` prints")),
         ("status", of::<Status>("What `status` prints")),
         ("stop", of::<stop::StopResult>("What `stop` prints")),
+        ("verify", of::<verify::VerifyResult>("What `verify` prints")),
         ("watch", of::<watch::WatchResult>("What `watch` prints")),
     ]
 }

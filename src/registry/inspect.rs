@@ -50,7 +50,24 @@ impl Inspector {
         labels.map_err(|failure| failure.to_string())
     }
 
+    /// The platform that an image says it is for, as `linux/amd64`.
+    ///
+    /// # Errors
+    /// What kept us from reading it.
+    pub async fn platform(&self, digest: &Digest) -> Result<String, String> {
+        let config = self.config(digest).await;
+        let config = config.map_err(|failure| failure.to_string())?;
+        Ok(format!("{}/{}", config.os(), config.architecture()))
+    }
+
     async fn labels(&self, digest: &Digest) -> Result<Option<String>, Failure> {
+        let config = self.config(digest).await?;
+        let run = config.config().as_ref();
+        let labels = run.and_then(|run| run.labels().as_ref());
+        Ok(labels.and_then(|labels| labels.get(REVISION).cloned()))
+    }
+
+    async fn config(&self, digest: &Digest) -> Result<ImageConfiguration, Failure> {
         let malformed = |error: serde_json::Error| Failure::Protocol(error.to_string());
         let manifest = self.remote.manifest_of(digest).await?;
         let manifest: ManifestContent =
@@ -69,9 +86,6 @@ impl Inspector {
         };
         self.remote.fetch_blob(&blob, file.path()).await?;
         let content = tokio::fs::read(file.path()).await.map_err(unwritable)?;
-        let config: ImageConfiguration = serde_json::from_slice(&content).map_err(malformed)?;
-        let run = config.config().as_ref();
-        let labels = run.and_then(|run| run.labels().as_ref());
-        Ok(labels.and_then(|labels| labels.get(REVISION).cloned()))
+        serde_json::from_slice(&content).map_err(malformed)
     }
 }

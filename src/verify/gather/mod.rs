@@ -1,0 +1,103 @@
+//! Asking AWS, everything at once that does not wait for another answer.
+
+mod balancer;
+mod image;
+mod network;
+mod permissions;
+mod resources;
+mod service;
+
+use futures::join;
+
+use super::facts::{Caller, CheckoutImage, Facts, Fetched, Missing, Service};
+use crate::aws::Clients;
+use crate::config::Environment;
+use crate::image::Tag;
+use crate::registry::Ecr;
+
+/// Asks for everything that the checks look at, once [`Clients::guard_account`] has passed. `checkout` is the tag of this checkout's image.
+pub async fn gather(clients: &Clients, environment: &Environment, checkout: Option<Tag>) -> Facts {
+    // Without an ARN nothing can be simulated, and the check says so.
+    let caller = Caller {
+        account_id: environment.account_id.clone(),
+        arn: clients
+            .caller()
+            .map(|caller| caller.arn.clone())
+            .unwrap_or_default(),
+    };
+    let ecr = Ecr::new(&clients.ecr);
+    let repository = async {
+        let found = ecr.repository(&environment.repository).await;
+        found.map_err(Missing::from)
+    };
+    let (repository, cluster, service) = join!(
+        repository,
+        service::cluster(clients, environment),
+        service::service(clients, environment),
+    );
+    let balancing = async {
+        let groups = balancer::target_groups(clients, present(&service)).await;
+        let balancers = balancer::balancers(clients, &groups).await;
+        (groups, balancers)
+    };
+    let of_task = async {
+        let task = match present(&service) {
+            Ok(service) => service::task(clients, &service.task_definition).await,
+            Err(missing) => Err(missing),
+        };
+        let (log_group, secrets, roles, running, decisions) = join!(
+            resources::log_group(clients, environment, &task),
+            resources::secrets(clients, &task),
+            resources::roles(clients, &task),
+            image::running(&ecr, environment, &repository, &task),
+            permissions::decisions(clients, environment, &caller, &service, &task),
+        );
+        (task, log_group, secrets, roles, running, decisions)
+    };
+    let of_checkout = async {
+        let tag = checkout?;
+        Some(CheckoutImage {
+            image: image::tagged(&ecr, &repository, &tag).await,
+            tag: tag.to_string(),
+        })
+    };
+    let (balancing, of_task, checkout, network) = join!(
+        balancing,
+        of_task,
+        of_checkout,
+        network::network(clients, present(&service)),
+    );
+    let (target_groups, balancers) = balancing;
+    let (task, log_group, secrets, roles, running, decisions) = of_task;
+    Facts {
+        environment: environment.clone(),
+        caller,
+        repository,
+        checkout,
+        running,
+        cluster,
+        service,
+        task,
+        log_group,
+        secrets,
+        roles,
+        decisions,
+        target_groups,
+        balancers,
+        network,
+    }
+}
+
+/// The service, or why what hangs on it is not known.
+fn present(service: &Fetched<Option<Service>>) -> Fetched<&Service> {
+    match service {
+        Ok(Some(service)) => Ok(service),
+        Ok(None) => Err(Missing::Other("there is no service".into())),
+        Err(_) => Err(unseen("service")),
+    }
+}
+
+/// What depends on something that is reported unknown by itself.
+fn unseen(what: &str) -> Missing {
+    Missing::Other(format!("the {what} could not be looked at"))
+}
