@@ -85,9 +85,9 @@ fn logs(rehearsal: &Rehearsal) {
         .expect(0)
         .json();
     let lines = all["lines"].as_array().unwrap();
-    let times: Vec<&str> = lines
+    let times: Vec<jiff::Timestamp> = lines
         .iter()
-        .map(|line| line["at"].as_str().unwrap())
+        .map(|line| line["at"].as_str().unwrap().parse().unwrap())
         .collect();
     assert!(times.is_sorted(), "{times:?}");
     let broken = lines

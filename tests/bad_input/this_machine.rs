@@ -26,15 +26,17 @@ fn a_port_in_use() {
     }
 }
 
-/// A listener whose port has `below` ports under it and three above.
+/// A listener whose port has `below` free ports under it and the rest of four above, out of
+/// the range that the kernel gives to others (ip(7), `ip_local_port_range`).
 fn listener_with_room_below(below: u16) -> (TcpListener, u16) {
-    loop {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        if port > 1024 + below && port <= 65532 {
-            return (listener, port);
+    let start = 20_000 + (std::process::id() % 2_000) as u16 * 4;
+    for first in (start..30_000).step_by(4) {
+        let row = (first..first + 4).map(|port| TcpListener::bind(("127.0.0.1", port)));
+        if let Ok(mut row) = row.collect::<Result<Vec<_>, _>>() {
+            return (row.swap_remove(usize::from(below)), first + below);
         }
     }
+    panic!("no four ports in a row are free");
 }
 
 #[test]
