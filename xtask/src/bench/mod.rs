@@ -14,7 +14,7 @@ use world::World;
 
 /// Measure nothing-to-do, a changed image and promotion, beside docker and skopeo
 ///
-/// Prints the table that stands in docs/images.md. Docker's image is `FROM scratch` with a `COPY`
+/// Prints a table. Docker's image is `FROM scratch` with a `COPY`
 /// of the finished binary: the least that Docker could have to do.
 #[derive(clap::Args)]
 pub struct Args {
