@@ -1,0 +1,89 @@
+//! The guides, command by command.
+
+use crate::console::{missing, parts, script, typed};
+use crate::markdown::{Page, pages};
+use crate::place::Place;
+use crate::support::tool;
+
+/// Pages whose `console` blocks are run, each as one session from a fresh start.
+const RUN: &[&str] = &[
+    "docs/guides/daily-work.md",
+    "docs/guides/first-release.md",
+    "docs/guides/operations.md",
+    "docs/guides/troubleshooting.md",
+];
+
+/// Types a page's commands and holds what they write against what the page shows.
+fn follow(path: &str) {
+    let Some(_) = tool("jq").and(tool("curl")) else {
+        return;
+    };
+    let blocks = Page::read(path).blocks();
+    let commands: Vec<_> = blocks
+        .iter()
+        .filter(|block| block.language == "console")
+        .flat_map(|block| typed(&block.text))
+        .collect();
+    assert!(!commands.is_empty());
+    let named = |name: &str| commands.iter().any(|typed| typed.command.contains(name));
+    let place = match named("--env staging") {
+        true => Place::with_environments(),
+        false => Place::bare(),
+    };
+    let output = place.bash(&script(&commands)).output().unwrap();
+    let output = String::from_utf8_lossy(&output.stdout);
+    let parts = parts(&output);
+    for (typed, (written, code)) in commands.iter().zip(&parts) {
+        let all = written.join("\n");
+        assert_eq!(*code, typed.code, "{path}: {}\n{all}", typed.command);
+        if let Some(line) = missing(&typed.shown, written) {
+            panic!(
+                "{path}: {} did not write\n{line}\nbut\n{all}",
+                typed.command
+            );
+        }
+    }
+    assert_eq!(
+        parts.len(),
+        commands.len(),
+        "{path} did not come to its end:\n{output}"
+    );
+    println!("{path}: {} commands", commands.len());
+}
+
+#[test]
+fn first_release() {
+    follow("docs/guides/first-release.md");
+}
+
+#[test]
+fn daily_work() {
+    follow("docs/guides/daily-work.md");
+}
+
+#[test]
+fn troubleshooting() {
+    follow("docs/guides/troubleshooting.md");
+}
+
+#[test]
+fn operations() {
+    follow("docs/guides/operations.md");
+}
+
+/// A page that shows a terminal is one of those above, or the README, whose session is the
+/// first release's.
+#[test]
+fn every_console_is_run() {
+    let with_console: Vec<String> = pages()
+        .into_iter()
+        .filter(|page| {
+            page.blocks()
+                .iter()
+                .any(|block| block.language == "console")
+        })
+        .map(|page| page.path)
+        .filter(|path| path != "README.md")
+        .collect();
+    assert_eq!(with_console, RUN);
+}
