@@ -74,14 +74,9 @@ impl Place {
     /// saying so: the configuration of their folder, and a checkout without changes.
     fn install_program(&self) {
         std::fs::create_dir(self.bin()).unwrap();
-        let status = Command::new("git")
-            .current_dir(root())
-            .args(["status", "--porcelain"])
-            .output()
-            .unwrap();
-        let allow_dirty = match status.stdout.is_empty() {
-            true => "",
-            false => "case $1 in publish|deploy) set -- \"$@\" --allow-dirty;; esac\n",
+        let allow_dirty = match has_changes() {
+            true => "case $1 in publish|deploy) set -- \"$@\" --allow-dirty;; esac\n",
+            false => "",
         };
         let configuration = self.configuration();
         let script = format!(
@@ -136,6 +131,16 @@ impl Drop for Place {
             let _ = down.env("QUILT_MCP_STATE_DIR", self.prod()).output();
         }
     }
+}
+
+/// Whether the checkout differs from its commit; then no published image is its own.
+pub fn has_changes() -> bool {
+    let status = Command::new("git")
+        .current_dir(root())
+        .args(["status", "--porcelain"])
+        .output()
+        .unwrap();
+    !status.stdout.is_empty()
 }
 
 /// The environment that `local up` described, as a table of quilt-mcp.toml.
