@@ -60,7 +60,7 @@ fn every_command_of_a_script_is_known() {
             calls > 0,
             "{path} has no such command: take it off the list"
         );
-        println!("{path}: {calls} commands not run: it {why}");
+        println!("{path}: {calls} commands not run ({why})");
     }
 }
 
