@@ -13,6 +13,8 @@ mod links;
 mod markdown;
 #[path = "docs/place.rs"]
 mod place;
+#[path = "docs/snippets.rs"]
+mod snippets;
 #[path = "docs/workflows.rs"]
 mod workflows;
 

@@ -26,6 +26,14 @@ struct Runner<'a> {
     outputs: BTreeMap<String, String>,
 }
 
+/// A step that ended otherwise than with 0.
+#[derive(Debug)]
+struct FailedStep {
+    name: String,
+    code: i32,
+    log: String,
+}
+
 impl<'a> Runner<'a> {
     fn new(place: &'a Place, with: &[(&str, &str)]) -> Self {
         let action = yaml(ACTION);
@@ -49,22 +57,22 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The action's outputs.
-    fn run(mut self) -> BTreeMap<String, String> {
+    /// The action's outputs, unless a step fails; then nothing behind it is run.
+    fn run(mut self) -> Result<BTreeMap<String, String>, FailedStep> {
         let action = yaml(ACTION);
         for step in action["runs"]["steps"].as_array().unwrap() {
             if step["shell"] == "bash" {
-                self.step(step);
+                self.step(step)?;
             }
         }
         let outputs = action["outputs"].as_object().unwrap();
-        outputs
+        Ok(outputs
             .iter()
             .map(|(name, output)| (name.clone(), self.fill(output["value"].as_str().unwrap())))
-            .collect()
+            .collect())
     }
 
-    fn step(&mut self, step: &Value) {
+    fn step(&mut self, step: &Value) -> Result<(), FailedStep> {
         let name = step["name"].as_str().unwrap();
         let written = self.place.folder().join("github-output");
         std::fs::write(&written, "").unwrap();
@@ -87,17 +95,19 @@ impl<'a> Runner<'a> {
             )
             .output()
             .unwrap();
-        assert!(
-            output.status.success(),
-            "{name}: {}\n{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        if !output.status.success() {
+            return Err(FailedStep {
+                name: name.to_owned(),
+                code: output.status.code().unwrap(),
+                log: String::from_utf8_lossy(&output.stderr).into_owned(),
+            });
+        }
         let id = step["id"].as_str().unwrap();
         for line in std::fs::read_to_string(&written).unwrap().lines() {
             let (key, value) = line.split_once('=').unwrap();
             self.outputs.insert(format!("{id}.{key}"), value.to_owned());
         }
+        Ok(())
     }
 
     /// The text with each `${{ … }}` replaced; others than inputs and outputs are the runner's.
@@ -138,7 +148,7 @@ fn the_action_releases_and_promotes() {
         ("token", "qk_local_demo"),
     ];
     let first = [&common[..], &[("environment", "staging")]].concat();
-    let released = Runner::new(&place, &first).run();
+    let released = Runner::new(&place, &first).run().unwrap();
     assert!(released["digest"].starts_with("sha256:"), "{released:?}");
     assert!(
         released["revision"].contains(":task-definition/"),
@@ -154,7 +164,7 @@ fn the_action_releases_and_promotes() {
         ],
     ]
     .concat();
-    let promoted = Runner::new(&place, &then).run();
+    let promoted = Runner::new(&place, &then).run().unwrap();
     assert_eq!(promoted["digest"], released["digest"]);
     for page in ["release-staging.html", "release-prod.html"] {
         let page = std::fs::read_to_string(place.folder().join(page)).unwrap();
@@ -162,6 +172,44 @@ fn the_action_releases_and_promotes() {
     }
     let summary = std::fs::read_to_string(place.folder().join("summary.md")).unwrap();
     assert_eq!(summary.matches("is live").count() % 2, 0, "{summary}");
+}
+
+#[test]
+fn a_release_that_fails_fails_the_step() {
+    let Some(_) = tool("jq") else { return };
+    let place = Place::with_environments();
+    let unhealthy = place
+        .bash("quilt-mcp-deploy local fault unhealthy --status 503")
+        .status();
+    assert!(unhealthy.unwrap().success());
+    let failed = Runner::new(
+        &place,
+        &[
+            ("environment", "staging"),
+            ("config", place.configuration().to_str().unwrap()),
+            (
+                "program",
+                place
+                    .folder()
+                    .join("bin/quilt-mcp-deploy")
+                    .to_str()
+                    .unwrap(),
+            ),
+        ],
+    )
+    .run()
+    .unwrap_err();
+    // There was no release before to return to.
+    assert_eq!(
+        (failed.name.as_str(), failed.code),
+        ("Roll out to ${{ inputs.environment }}", 7)
+    );
+    assert!(failed.log.contains("::error"), "{}", failed.log);
+    let report = std::fs::read_to_string(place.folder().join("release-staging.html")).unwrap();
+    assert!(
+        report.contains("Task failed ELB health checks"),
+        "no diagnosis"
+    );
 }
 
 #[test]
