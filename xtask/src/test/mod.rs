@@ -1,5 +1,6 @@
 //! `cargo xtask test`: sets up what the suites need, runs everything, says what ran.
 
+mod cargo_tool;
 mod session;
 mod skips;
 mod steps;
@@ -127,7 +128,16 @@ mod tests {
         assert_eq!(
             selected(&[]),
             [
-                "fmt", "clippy", "tls", "deny", "tools", "node", "docker", "test"
+                "fmt",
+                "clippy",
+                "tls",
+                "deny",
+                "book",
+                "workflows",
+                "tools",
+                "node",
+                "docker",
+                "test"
             ]
         );
         assert_eq!(selected(&["--only", "test,fmt"]), ["fmt", "test"]);
@@ -137,7 +147,15 @@ mod tests {
         );
         assert_eq!(
             selected(&["--skip", "deny,docker", "--skip", "fmt"]),
-            ["clippy", "tls", "tools", "node", "test"]
+            [
+                "clippy",
+                "tls",
+                "book",
+                "workflows",
+                "tools",
+                "node",
+                "test"
+            ]
         );
         assert_eq!(selected(&["--only", "fmt,tls", "--skip", "tls"]), ["fmt"]);
     }

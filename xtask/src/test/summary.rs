@@ -70,7 +70,7 @@ impl Row {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<8}  {:<12}  {:>7}", "step", "result", "seconds")?;
+        writeln!(f, "{:<9}  {:<12}  {:>7}", "step", "result", "seconds")?;
         for row in &self.rows {
             let (result, why) = match &row.verdict {
                 Verdict::Passed => ("passed", ""),
@@ -78,7 +78,7 @@ impl fmt::Display for Summary {
                 Verdict::Skipped(why) => ("skipped", why.as_str()),
                 Verdict::Unselected => ("not selected", ""),
             };
-            let line = format!("{:<8}  {result:<12}  {:>7.1}  {why}", row.step, row.seconds);
+            let line = format!("{:<9}  {result:<12}  {:>7.1}  {why}", row.step, row.seconds);
             writeln!(f, "{}", line.trim_end())?;
         }
         list(f, "Skipped tests", &self.skipped_tests)?;
@@ -189,11 +189,11 @@ mod tests {
         summary.notes.push("advisories were not checked".to_owned());
         assert_eq!(
             summary.to_string(),
-            "step      result        seconds\n\
-             fmt       passed            1.2\n\
-             deny      skipped           1.2  no python3\n\
-             test      failed            1.2  `cargo test` ended with exit status: 101\n\
-             docker    not selected      0.0\n\
+            "step       result        seconds\n\
+             fmt        passed            1.2\n\
+             deny       skipped           1.2  no python3\n\
+             test       failed            1.2  `cargo test` ended with exit status: 101\n\
+             docker     not selected      0.0\n\
              \n\
              Skipped tests:\n  registry_docker::pushes: skopeo is not installed\n\
              \n\

@@ -1,6 +1,7 @@
 //! The steps of a run, in their order. A new step is one more file and one more value in
 //! [`STEPS`].
 
+mod book;
 mod clippy;
 mod deny;
 pub mod docker;
@@ -9,6 +10,7 @@ mod node;
 mod test;
 mod tls;
 mod tools;
+mod workflows;
 
 use super::session::Session;
 pub use node::mcp_python;
@@ -51,6 +53,16 @@ pub const STEPS: &[Step] = &[
         name: "deny",
         about: "licences, sources and advisories of the dependencies",
         run: deny::run,
+    },
+    Step {
+        name: "book",
+        about: "docs/ is a book",
+        run: book::run,
+    },
+    Step {
+        name: "workflows",
+        about: "linters of GitHub's files have nothing to say",
+        run: workflows::run,
     },
     Step {
         name: "tools",

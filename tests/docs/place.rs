@@ -1,0 +1,161 @@
+//! Where a guide's commands are run: two local environments, called `local` and `staging`, and
+//! `prod`, with the real binary on the `PATH`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::markdown::root;
+use crate::support::rehearsal::{Ended, Rehearsal};
+
+/// Longer than any guide takes; a command that hangs fails its test.
+const PATIENCE_SECONDS: &str = "900";
+
+pub struct Place {
+    rehearsal: Rehearsal,
+    folder: TempDir,
+    with_prod: bool,
+}
+
+impl Place {
+    /// Nothing is up yet, and there is no quilt-mcp.toml.
+    pub fn bare() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Self {
+            rehearsal: Rehearsal::new(),
+            folder,
+            with_prod: false,
+        };
+        place.install_program();
+        place
+    }
+
+    /// A quilt-mcp.toml names two environments, each with an AWS account of its own behind it.
+    pub fn with_environments() -> Self {
+        let mut place = Self::bare();
+        place.with_prod = true;
+        place.rehearsal.run(&["local", "up"]).expect(0);
+        let mut up = place
+            .rehearsal
+            .command(&["local", "up", "--output", "json"]);
+        let prod = Ended::from(
+            up.env("QUILT_MCP_STATE_DIR", place.prod())
+                .output()
+                .unwrap(),
+        );
+        let staging = environment("staging", &place.rehearsal.description());
+        let prod = environment("prod", &prod.expect(0).json());
+        std::fs::write(place.configuration(), staging + &prod).unwrap();
+        place
+    }
+
+    /// A folder of the test's own.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.path().join("quilt-mcp.toml")
+    }
+
+    /// Where `prod`'s local environment lives.
+    fn prod(&self) -> PathBuf {
+        self.folder.path().join("prod")
+    }
+
+    fn bin(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
+    /// Puts the program on the `PATH`, in a wrapper that gives it what a reader has without
+    /// saying so: the configuration of their folder, and a checkout without changes.
+    fn install_program(&self) {
+        std::fs::create_dir(self.bin()).unwrap();
+        let allow_dirty = match has_changes() {
+            true => "case $1 in publish|deploy) set -- \"$@\" --allow-dirty;; esac\n",
+            false => "",
+        };
+        let configuration = self.configuration();
+        let script = format!(
+            "#!/bin/bash\n{allow_dirty}\
+             [[ -f '{0}' && $* != *--config* ]] && set -- \"$@\" --config '{0}'\n\
+             exec '{1}' \"$@\"\n",
+            configuration.display(),
+            env!("CARGO_BIN_EXE_quilt-mcp-deploy"),
+        );
+        let program = self.bin().join("quilt-mcp-deploy");
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A script as a reader runs it: in the checkout, with bash, without a terminal. What it
+    /// writes comes in the order in which it was written.
+    pub fn bash(&self, script: &str) -> Command {
+        let file = self.folder.path().join("script.sh");
+        std::fs::write(&file, script).unwrap();
+        let inherited = std::env::var("PATH").unwrap_or_default();
+        let like_ours = self.rehearsal.command(&[]);
+        let mut bash = Command::new("timeout");
+        bash.args(["--kill-after=20", PATIENCE_SECONDS, "bash"])
+            .arg(file)
+            .current_dir(root())
+            .stdin(Stdio::null());
+        for (name, value) in like_ours.get_envs() {
+            match value {
+                Some(value) => bash.env(name, value),
+                None => bash.env_remove(name),
+            };
+        }
+        bash.env("PATH", format!("{}:{inherited}", self.bin().display()))
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("TERM", "dumb");
+        for ci in ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_STEP_SUMMARY"] {
+            bash.env_remove(ci);
+        }
+        if self.with_prod {
+            bash.env("QUILT_MCP_TOKEN", "qk_local_demo");
+        }
+        bash
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.with_prod {
+            let mut down = self.rehearsal.command(&["local", "down"]);
+            // The folder goes next; an environment that is down already is fine.
+            let _ = down.env("QUILT_MCP_STATE_DIR", self.prod()).output();
+        }
+    }
+}
+
+/// Whether the checkout differs from its commit; then no published image is its own.
+pub fn has_changes() -> bool {
+    let status = Command::new("git")
+        .current_dir(root())
+        .args(["status", "--porcelain"])
+        .output()
+        .unwrap();
+    !status.stdout.is_empty()
+}
+
+/// The environment that `local up` described, as a table of quilt-mcp.toml.
+fn environment(name: &str, description: &Value) -> String {
+    let text = |key: &str| description[key].as_str().unwrap().to_owned();
+    format!(
+        "[environments.{name}]\naccount_id = \"{}\"\nregion = \"{}\"\nrepository = \"{}\"\n\
+         cluster = \"{}\"\nservice = \"{}\"\nurl = \"{}/mcp/\"\nendpoint_url = \"{}\"\n\
+         bake_seconds = 2\ntimeout_seconds = 300\n\n",
+        text("account_id"),
+        text("region"),
+        text("repository"),
+        text("cluster"),
+        text("service"),
+        text("load_balancer_url").trim_end_matches('/'),
+        text("endpoint_url"),
+    )
+}
