@@ -1,6 +1,6 @@
 //! What the caller may do: IAM's own word where it may be asked, else what the calls were answered.
 
-use crate::permissions::{NEEDS, Needs};
+use crate::permissions::{Needs, needs};
 use crate::verify::{Check, CheckOutcome, Decision, Facts, Missing};
 
 /// Without these a release goes on, but with less evidence or explanation.
@@ -16,10 +16,7 @@ const RELEASE: [&str; 2] = ["publish", "rollout"];
 
 pub(in crate::verify) fn checks(facts: &Facts) -> Vec<Check> {
     match &facts.decisions {
-        Ok(decisions) => NEEDS
-            .iter()
-            .map(|needs| simulated(needs, decisions))
-            .collect(),
+        Ok(decisions) => needs().map(|needs| simulated(needs, decisions)).collect(),
         Err(missing) => vec![probed(facts, missing)],
     }
 }
@@ -28,7 +25,7 @@ pub(in crate::verify) fn checks(facts: &Facts) -> Vec<Check> {
 fn simulated(needs: &Needs, decisions: &[Decision]) -> Check {
     let name = format!("permissions for {}", needs.command);
     let (mut denied, mut unclear) = (Vec::new(), Vec::new());
-    for permission in needs.permissions {
+    for permission in &needs.permissions {
         let asked: Vec<&Decision> = decisions
             .iter()
             .filter(|decision| decision.action == permission.action && decision.on == permission.on)
@@ -73,7 +70,7 @@ fn simulated(needs: &Needs, decisions: &[Decision]) -> Check {
     }
     Check::ok(
         name,
-        match needs.permissions {
+        match needs.permissions.as_slice() {
             [one] => format!("{} is allowed", one.action),
             all => format!("all {} actions are allowed", all.len()),
         },
@@ -87,7 +84,7 @@ fn probed(facts: &Facts, missing: &Missing) -> Check {
         .denied()
         .into_iter()
         .filter(|denied| {
-            NEEDS.iter().any(|needs| {
+            needs().any(|needs| {
                 needs
                     .permissions
                     .iter()
@@ -151,7 +148,7 @@ mod tests {
     #[test]
     fn what_was_not_asked_is_no_pass() {
         let nothing = |facts: &mut Facts| facts.decisions = Ok(Vec::new());
-        for needs in NEEDS {
+        for needs in needs() {
             let name = format!("permissions for {}", needs.command);
             expect(checks, nothing, &name, CheckOutcome::Unknown);
         }
