@@ -1,0 +1,9 @@
+//! The Terraform modules, judged by Terraform, by its AWS provider, by checkov, by rules of ours,
+//! and by moto with the real command.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod example;
+mod modules;
+mod ownership;
