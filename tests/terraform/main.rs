@@ -7,3 +7,4 @@ mod support;
 mod example;
 mod modules;
 mod ownership;
+mod stack;
