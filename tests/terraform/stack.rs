@@ -25,6 +25,7 @@ impl Stack {
             .await;
         let vpc = one(&subnets, "vpcId");
         let subnets = all(&subnets, "subnetId");
+        open_a_way_out(moto, &subnets[0], &vpc).await;
         let group = [
             ("GroupName", "elb-pri-sales-prod"),
             ("GroupDescription", "the load balancer"),
@@ -63,6 +64,28 @@ impl Stack {
     }
 }
 
+/// A NAT gateway that the subnets' own route table leads to.
+async fn open_a_way_out(moto: &Moto, subnet: &str, vpc: &str) {
+    let ec2 = ("ec2", "2016-11-15");
+    let address = [("Domain", "vpc")];
+    let address = moto.query(ec2.0, ec2.1, "AllocateAddress", &address).await;
+    let address = one(&address, "allocationId");
+    let gateway = [("SubnetId", subnet), ("AllocationId", &address)];
+    let gateway = moto.query(ec2.0, ec2.1, "CreateNatGateway", &gateway).await;
+    let gateway = one(&gateway, "natGatewayId");
+    let tables = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", vpc)];
+    let tables = moto
+        .query(ec2.0, ec2.1, "DescribeRouteTables", &tables)
+        .await;
+    let table = one(&tables, "routeTableId");
+    let route = [
+        ("RouteTableId", table.as_str()),
+        ("DestinationCidrBlock", "0.0.0.0/0"),
+        ("NatGatewayId", &gateway),
+    ];
+    moto.query(ec2.0, ec2.1, "CreateRoute", &route).await;
+}
+
 /// A load balancer with a listener for HTTPS.
 async fn listen(moto: &Moto, subnets: &[String], group: &str) -> String {
     const ELB: (&str, &str) = ("elasticloadbalancing", "2015-12-01");
@@ -92,6 +115,7 @@ async fn listen(moto: &Moto, subnets: &[String], group: &str) -> String {
         ("LoadBalancerArn", balancer.as_str()),
         ("Port", "443"),
         ("Protocol", "HTTPS"),
+        ("SslPolicy", "ELBSecurityPolicy-TLS13-1-2-2021-06"),
         (
             "Certificates.member.1.CertificateArn",
             certificate["CertificateArn"].as_str().unwrap(),
