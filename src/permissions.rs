@@ -96,7 +96,7 @@ pub fn needs() -> impl Iterator<Item = &'static Needs> {
     LISTED.iter().filter(|needs| needs.command != VERIFY)
 }
 
-/// What `verify` asks with besides; without one of these it knows less, and says so.
+/// What `verify` asks with; without one of these it knows less, and says so.
 ///
 /// # Panics
 /// Never: a test holds that the list has it.
@@ -197,6 +197,17 @@ mod tests {
             .filter(|(permission, _)| permission.action == "ecs:DescribeServices")
             .collect();
         assert_eq!(describe.len(), 1);
-        assert_eq!(describe[0].1, ["rollout", "status", "history"]);
+        assert_eq!(
+            describe[0].1,
+            [
+                "rollout",
+                "rollback and stop",
+                "status",
+                "history",
+                "logs",
+                "promote from",
+                "images and prune"
+            ]
+        );
     }
 }

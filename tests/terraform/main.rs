@@ -7,4 +7,6 @@ mod support;
 mod example;
 mod modules;
 mod ownership;
+mod policy;
 mod stack;
+mod world;

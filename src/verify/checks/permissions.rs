@@ -4,12 +4,14 @@ use crate::permissions::{Needs, needs};
 use crate::verify::{Check, CheckOutcome, Decision, Facts, Missing};
 
 /// Without these a release goes on, but with less evidence or explanation.
-const DISPENSABLE: [&str; 5] = [
+const DISPENSABLE: [&str; 7] = [
     "ecr:DescribeImageScanFindings",
+    "ecs:StopServiceDeployment",
     "ecs:ListServiceDeployments",
     "ecs:DescribeServiceDeployments",
     "ecs:DescribeServiceRevisions",
-    "logs:FilterLogEvents",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "logs:GetLogEvents",
 ];
 /// The commands that a release is made of.
 const RELEASE: [&str; 2] = ["publish", "rollout"];
@@ -132,8 +134,12 @@ mod tests {
             ("ecr:PutImage", "publish", CheckOutcome::Failed),
             ("ecs:UpdateService", "rollout", CheckOutcome::Failed),
             ("iam:PassRole", "rollout", CheckOutcome::Failed),
-            ("logs:FilterLogEvents", "rollout", CheckOutcome::Warning),
-            ("ecr:BatchDeleteImage", "prune", CheckOutcome::Warning),
+            ("logs:GetLogEvents", "rollout", CheckOutcome::Warning),
+            (
+                "ecr:BatchDeleteImage",
+                "images and prune",
+                CheckOutcome::Warning,
+            ),
         ] {
             let name = format!("permissions for {command}");
             let check = expect(checks, decide(action, Some(false)), &name, outcome);

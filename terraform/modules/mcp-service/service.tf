@@ -5,7 +5,7 @@ resource "aws_ecs_service" "this" {
   # The template's image does not exist; the first release sends the number of tasks.
   desired_count    = 0
   launch_type      = "FARGATE"
-  platform_version = "1.4.0"
+  platform_version = "LATEST"
 
   health_check_grace_period_seconds  = var.health_check_grace_period_seconds
   deployment_minimum_healthy_percent = 100

@@ -127,7 +127,15 @@ mod tests {
         assert_eq!(
             selected(&[]),
             [
-                "fmt", "clippy", "tls", "deny", "tools", "node", "docker", "test"
+                "fmt",
+                "clippy",
+                "tls",
+                "deny",
+                "tools",
+                "node",
+                "terraform",
+                "docker",
+                "test"
             ]
         );
         assert_eq!(selected(&["--only", "test,fmt"]), ["fmt", "test"]);
@@ -137,7 +145,7 @@ mod tests {
         );
         assert_eq!(
             selected(&["--skip", "deny,docker", "--skip", "fmt"]),
-            ["clippy", "tls", "tools", "node", "test"]
+            ["clippy", "tls", "tools", "node", "terraform", "test"]
         );
         assert_eq!(selected(&["--only", "fmt,tls", "--skip", "tls"]), ["fmt"]);
     }

@@ -70,7 +70,7 @@ impl Row {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<8}  {:<12}  {:>7}", "step", "result", "seconds")?;
+        writeln!(f, "{:<9}  {:<12}  {:>7}", "step", "result", "seconds")?;
         for row in &self.rows {
             let (result, why) = match &row.verdict {
                 Verdict::Passed => ("passed", ""),
@@ -78,7 +78,7 @@ impl fmt::Display for Summary {
                 Verdict::Skipped(why) => ("skipped", why.as_str()),
                 Verdict::Unselected => ("not selected", ""),
             };
-            let line = format!("{:<8}  {result:<12}  {:>7.1}  {why}", row.step, row.seconds);
+            let line = format!("{:<9}  {result:<12}  {:>7.1}  {why}", row.step, row.seconds);
             writeln!(f, "{}", line.trim_end())?;
         }
         list(f, "Skipped tests", &self.skipped_tests)?;

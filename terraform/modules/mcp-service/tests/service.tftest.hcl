@@ -181,8 +181,8 @@ run "service" {
     error_message = "The service does not begin with the template"
   }
   assert {
-    condition     = aws_ecs_service.this.launch_type == "FARGATE" && aws_ecs_service.this.platform_version == "1.4.0"
-    error_message = "Not Fargate 1.4.0"
+    condition     = aws_ecs_service.this.launch_type == "FARGATE" && aws_ecs_service.this.platform_version == "LATEST"
+    error_message = "Not the latest Fargate"
   }
   assert {
     condition     = aws_ecs_service.this.deployment_controller[0].type == "ECS"
