@@ -12,6 +12,8 @@ use super::{skip, tool_named_by};
 const PROGRAM: &str = "QUILT_MCP_TERRAFORM";
 /// Names a folder with providers (a "filesystem mirror"), where they cannot be downloaded.
 const PROVIDERS: &str = "QUILT_MCP_TERRAFORM_PROVIDERS";
+/// Names a folder to copy instead of the checkout's `terraform/`.
+const FOLDER: &str = "QUILT_MCP_TERRAFORM_FOLDER";
 /// Terraform's own variable for its configuration file.
 const CONFIGURATION: &str = "TF_CLI_CONFIG_FILE";
 
@@ -27,7 +29,8 @@ impl Terraform {
     pub fn copy() -> Option<Self> {
         let program = tool_named_by(PROGRAM, "terraform")?;
         let root = tempfile::tempdir().unwrap();
-        copy(&checkout().join("terraform"), root.path());
+        let folder = std::env::var_os(FOLDER).map_or(checkout().join("terraform"), PathBuf::from);
+        copy(&folder, root.path());
         let terraform = Self {
             root,
             program,

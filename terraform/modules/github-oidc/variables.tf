@@ -35,7 +35,7 @@ variable "commands" {
   default     = ["publish", "rollout", "rollback and stop", "verify"]
   validation {
     condition     = length(var.commands) > 0 && length(setsubtract(var.commands, jsondecode(file("${path.module}/actions.json"))[*].command)) == 0
-    error_message = "Commands of actions.json: publish, rollout, rollback and stop, status, history, logs, prune, verify."
+    error_message = "Commands of actions.json, such as publish, rollout, verify."
   }
 }
 

@@ -189,11 +189,11 @@ mod tests {
         summary.notes.push("advisories were not checked".to_owned());
         assert_eq!(
             summary.to_string(),
-            "step      result        seconds\n\
-             fmt       passed            1.2\n\
-             deny      skipped           1.2  no python3\n\
-             test      failed            1.2  `cargo test` ended with exit status: 101\n\
-             docker    not selected      0.0\n\
+            "step       result        seconds\n\
+             fmt        passed            1.2\n\
+             deny       skipped           1.2  no python3\n\
+             test       failed            1.2  `cargo test` ended with exit status: 101\n\
+             docker     not selected      0.0\n\
              \n\
              Skipped tests:\n  registry_docker::pushes: skopeo is not installed\n\
              \n\
