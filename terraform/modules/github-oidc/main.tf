@@ -32,7 +32,7 @@ locals {
     passed_roles        = { resources = var.task_role_arns, condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } } }
     caller              = { resources = [local.role_arn], condition = {} }
     secrets             = { resources = var.secret_arns, condition = {} }
-    log_group           = { resources = ["${var.log_group_arn}:*"], condition = {} }
+    log_group           = { resources = [var.log_group_arn, "${var.log_group_arn}:*"], condition = {} }
   }
 
   actions = { for on in keys(local.grants) : on => sort(distinct(flatten([for needs in local.needs : lookup(needs, on, [])]))) }

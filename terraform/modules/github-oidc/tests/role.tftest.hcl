@@ -53,7 +53,7 @@ run "resources_and_conditions" {
       Caller             = jsonencode([["arn:aws:iam::123456789012:role/sales-prod-mcp-server-release"], {}])
       Cluster            = jsonencode([["arn:aws:ecs:us-east-1:123456789012:cluster/sales-prod"], {}])
       InCluster          = jsonencode([["*"], { ArnEquals = { "ecs:cluster" = "arn:aws:ecs:us-east-1:123456789012:cluster/sales-prod" } }])
-      LogGroup           = jsonencode([["arn:aws:logs:us-east-1:123456789012:log-group:/quilt/sales-prod/mcp-server:*"], {}])
+      LogGroup           = jsonencode([["arn:aws:logs:us-east-1:123456789012:log-group:/quilt/sales-prod/mcp-server", "arn:aws:logs:us-east-1:123456789012:log-group:/quilt/sales-prod/mcp-server:*"], {}])
       NewTaskDefinition  = jsonencode([["arn:aws:ecs:us-east-1:123456789012:task-definition/sales-prod-mcp-server:*"], { StringEquals = { "ecs:CreateAction" = "RegisterTaskDefinition" } }])
       PassedRoles        = jsonencode([["arn:aws:iam::123456789012:role/sales-prod-mcp-server-execution", "arn:aws:iam::123456789012:role/sales-prod-mcp-server-task"], { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }])
       Repository         = jsonencode([["arn:aws:ecr:us-east-1:123456789012:repository/quilt/sales-prod/mcp-server"], {}])
