@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quilt_mcp_deploy::image::{Image, Tag};
-use quilt_mcp_deploy::registry::{Access, Copy, Credentials, publish_image};
+use quilt_mcp_deploy::registry::{Access, Copy, Credentials, Inspector, publish_image};
 use serde_json::{Value, json};
 use support::fake_registry::FakeRegistry;
 use support::images;
@@ -188,11 +188,14 @@ fn commands_call_what_is_listed_and_all_of_it() {
 
     recorder.run("rollout", 0, &["rollout", "--digest", &digests[0]]);
     recorder.run("rollout", 0, &["rollout", "--digest", &digests[1]]);
-    recorder.run("rollout", 8, &["rollout", "--digest", &digests[3]]);
+    let broken = recorder.run("rollout", 8, &["rollout", "--digest", &digests[3]]);
     recorder.run("rollback and stop", 0, &["rollback"]);
     let start = ["rollout", "--digest", &digests[4], "--no-wait"];
     recorder.run("rollout", 0, &start);
     recorder.run("rollback and stop", 0, &["rollback"]);
+    recorder.run("rollout", 8, &["rollout", "--digest", &digests[4]]);
+    let broken = broken["revision"]["arn"].as_str().unwrap();
+    recorder.run("rollback and stop", 7, &["rollback", "--to", broken]);
     recorder.run("status", 0, &["status"]);
     recorder.run("history", 0, &["history"]);
     recorder.run("logs", 0, &["logs"]);
@@ -207,6 +210,7 @@ fn commands_call_what_is_listed_and_all_of_it() {
     let deny = ["local", "fault", "deny", "ecs:ListServiceDeployments"];
     recorder.rehearsal.run(&deny).expect(0);
     recorder.run("history", 0, &["history"]);
+    recorder.run("rollback and stop", 4, &["rollback"]);
 
     let listed = listed();
     for (command, calls) in &recorder.calls {
@@ -385,6 +389,14 @@ async fn the_registry_is_asked_for_what_is_listed_and_all_of_it() {
     let copy = Copy::new(&from, &to, &image.digest, Arc::new(|_| ())).await;
     copy.unwrap().run(&tag).await.unwrap();
     assert_eq!(actions_of(&source), of_registry_in("promote from"));
+
+    source.contents().requests.clear();
+    let inspector = Inspector::connect(&from).await.unwrap();
+    inspector.platform(&image.digest).await.unwrap();
+    inspector.commit(&image.digest).await.unwrap();
+    for looks in ["verify", "images and prune"] {
+        assert_eq!(actions_of(&source), of_registry_in(looks));
+    }
     assert!(actions_of(&target).is_subset(&of_registry_in("publish")));
 }
 

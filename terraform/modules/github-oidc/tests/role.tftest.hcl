@@ -107,9 +107,7 @@ run "publishing_only" {
             "ecr:BatchGetImage",
             "ecr:CompleteLayerUpload",
             "ecr:DescribeImageScanFindings",
-            "ecr:DescribeImages",
             "ecr:DescribeRepositories",
-            "ecr:GetDownloadUrlForLayer",
             "ecr:InitiateLayerUpload",
             "ecr:PutImage",
             "ecr:UploadLayerPart",
@@ -132,7 +130,7 @@ run "deleting_is_asked_for" {
 run "with_a_boundary" {
   variables {
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
-    commands                 = ["prune"]
+    commands                 = ["images and prune"]
     subjects                 = ["repo:acme/quilt-mcp:environment:prod", "repo:acme/quilt-mcp:ref:refs/heads/main"]
     tags                     = { CostCenter = "4711" }
   }
