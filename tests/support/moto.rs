@@ -23,10 +23,16 @@ pub struct Moto {
 impl Moto {
     /// Starts moto, where it is installed.
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts moto with settings of its own, which are environment variables.
+    pub fn start_with(settings: &[(&str, &str)]) -> Option<Self> {
         let mut process = Command::new(tool_named_by(PROGRAM, "moto_server")?)
             .args(["-H", "127.0.0.1", "-p", "0"])
             // A new service's tasks count as running at once.
             .env("MOTO_ECS_SERVICE_RUNNING", "2")
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::moto::Moto;
 use crate::support::terraform::checkout;
 use crate::support::tool_named_by;
 use crate::world::{FOLDER, World};
@@ -172,6 +173,7 @@ async fn the_plan_breaks_no_rule() {
     }
     assert!(broken.is_empty(), "{broken:#?}");
     the_server_knows_its_variables(&resources);
+    the_execution_role_may_do_what_aws_says(&resources).await;
     checkov(&world, &plan);
 }
 
@@ -186,6 +188,40 @@ fn the_server_knows_its_variables(resources: &[Resource]) {
             "{name} is not in docs/server.md"
         );
     }
+}
+
+/// Without secrets, the execution role has the actions of AWS's own policy for it, which moto knows:
+/// the resources are ours.
+async fn the_execution_role_may_do_what_aws_says(resources: &[Resource<'_>]) {
+    let settings = [("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")];
+    let Some(moto) = Moto::start_with(&settings) else {
+        return;
+    };
+    let policy = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy";
+    let version = [("PolicyArn", policy), ("VersionId", "v1")];
+    let answer = moto
+        .query("iam", "2010-05-08", "GetPolicyVersion", &version)
+        .await;
+    let (_, document) = answer.split_once("<Document>").unwrap();
+    let (document, _) = document.split_once("</Document>").unwrap();
+    let document = format!("document={document}");
+    let (_, document) = url::form_urlencoded::parse(document.as_bytes())
+        .next()
+        .unwrap();
+    let aws: Value = serde_json::from_str(&document).unwrap();
+    let address = "module.mcp_server.aws_iam_role_policy.execution";
+    let ours = resources
+        .iter()
+        .find(|resource| resource.address == address);
+    let ours = ours.and_then(|resource| resource.policy("policy")).unwrap();
+    assert_eq!(actions(&ours), actions(&aws));
+}
+
+fn actions(policy: &Value) -> BTreeSet<&str> {
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    statements
+        .flat_map(|statement| texts(&statement["Action"]))
+        .collect()
 }
 
 /// checkov on the plan, with what `terraform/checkov.yaml` leaves out and why.

@@ -4,7 +4,7 @@
 
 locals {
   listed = { for entry in jsondecode(file("${path.module}/actions.json")) : entry.command => entry.needs }
-  needs  = [for command in var.commands : local.listed[command]]
+  needs  = [for command in var.commands : local.listed[command] if contains(keys(local.listed), command)]
 
   # arn:PARTITION:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE
   service      = split(":", var.service_arn)
@@ -72,6 +72,13 @@ resource "aws_iam_role" "this" {
       }
     }]
   })
+
+  lifecycle {
+    precondition {
+      condition     = length(setsubtract(var.commands, keys(local.listed))) == 0
+      error_message = "commands has what actions.json does not list; there are ${join(", ", keys(local.listed))}."
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "this" {

@@ -34,8 +34,8 @@ variable "commands" {
   nullable    = false
   default     = ["publish", "rollout", "rollback and stop", "verify"]
   validation {
-    condition     = length(var.commands) > 0 && length(setsubtract(var.commands, jsondecode(file("${path.module}/actions.json"))[*].command)) == 0
-    error_message = "Commands of actions.json, such as publish, rollout, verify."
+    condition     = length(var.commands) > 0
+    error_message = "At least one command."
   }
 }
 

@@ -200,12 +200,12 @@ run "commands_1" {
   expect_failures = [var.commands]
 }
 
-run "commands_2" {
+run "an_unknown_command" {
   command = plan
   variables {
     commands = ["deploy"]
   }
-  expect_failures = [var.commands]
+  expect_failures = [aws_iam_role.this]
 }
 
 run "repository_arn_1" {
