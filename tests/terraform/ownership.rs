@@ -36,12 +36,28 @@ async fn terraform_and_releases_leave_each_other_alone() {
     };
     world.apply(&[]);
     world.configure();
-    assert_eq!(world.service().await["desiredCount"], 0);
-    let digest = stack::put_image(&world.moto, REPOSITORY, "1.0.0-3f2a9c1").await;
-    let next = stack::put_image(&world.moto, REPOSITORY, "1.1.0-7c1d2e3").await;
+    let images = [
+        stack::put_image(&world.moto, REPOSITORY, "1.0.0-3f2a9c1").await,
+        stack::put_image(&world.moto, REPOSITORY, "1.1.0-7c1d2e3").await,
+    ];
+    let first = the_first_release_starts_the_tasks(&world, &images[0]).await;
+    let second = autoscaling_and_releases_are_left_alone(&world, &images[1], &first).await;
+    a_change_waits_for_a_release(&world, &images[1], &second).await;
+    it_comes_with_the_next_release(&world, &images[1]).await;
 
-    // The first release starts the tasks.
-    let first = world.rollout(&digest);
+    // A return to an older revision stays, too.
+    let back =
+        json!({"cluster": NAME, "service": SERVICE, "taskDefinition": first["revision"]["arn"]});
+    world.moto.ecs("UpdateService", back).await;
+    assert_eq!(world.changes(&DEBUG), Vec::<String>::new());
+}
+
+/// A change of an input that concerns the container.
+const DEBUG: [&str; 1] = ["-var=log_filter=debug"];
+
+async fn the_first_release_starts_the_tasks(world: &World, digest: &str) -> Value {
+    assert_eq!(world.service().await["desiredCount"], 0);
+    let first = world.rollout(digest);
     let service = world.service().await;
     assert_eq!(service["taskDefinition"], first["revision"]["arn"]);
     assert_eq!(service["desiredCount"], 2);
@@ -50,68 +66,60 @@ async fn terraform_and_releases_leave_each_other_alone() {
     assert_eq!(released["image"], image);
     assert_eq!(world.changes(&[]), Vec::<String>::new());
     assert_eq!(world.status()["release"]["template_waiting"], Value::Null);
-    assert_eq!(world.plan_of(&digest).code, 0);
+    assert_eq!(world.plan_of(digest).code, 0);
+    first
+}
 
-    // Autoscaling and further releases are none of Terraform's business.
+async fn autoscaling_and_releases_are_left_alone(
+    world: &World,
+    digest: &str,
+    first: &Value,
+) -> Value {
     let five = json!({"cluster": NAME, "service": SERVICE, "desiredCount": 5});
     world.moto.ecs("UpdateService", five).await;
-    let second = world.rollout(&next);
+    let second = world.rollout(digest);
     assert_eq!(
         second["revision"]["template"],
         first["revision"]["template"]
     );
     assert_eq!(world.service().await["desiredCount"], 5);
     assert_eq!(world.changes(&[]), Vec::<String>::new());
+    second
+}
 
-    // A change of the configuration is a new template, and the service goes on with what it has.
-    let debug = ["-var=log_filter=debug"];
-    assert_eq!(
-        world.changes(&debug),
-        ["module.mcp_server.aws_ecs_task_definition.this"]
-    );
-    world.apply(&debug);
-    assert_eq!(world.changes(&debug), Vec::<String>::new());
+async fn a_change_waits_for_a_release(world: &World, digest: &str, running: &Value) {
+    let template = "module.mcp_server.aws_ecs_task_definition.this";
+    assert_eq!(world.changes(&DEBUG), [template]);
+    world.apply(&DEBUG);
+    assert_eq!(world.changes(&DEBUG), Vec::<String>::new());
     let service = world.service().await;
-    assert_eq!(service["taskDefinition"], second["revision"]["arn"]);
+    assert_eq!(service["taskDefinition"], running["revision"]["arn"]);
     assert_eq!(service["desiredCount"], 5);
 
     // It is said to be waiting, and what it is.
     let waiting = world.status()["release"]["template_waiting"].clone();
     assert!(waiting.is_string(), "{waiting}");
     let status = world.cli.run(&["status"]);
-    assert!(
-        status.stdout.contains("comes with the next rollout"),
-        "{status:?}"
-    );
-    let plan = world.plan_of(&next);
+    let says = "comes with the next rollout";
+    assert!(status.stdout.contains(says), "{status:?}");
+    let plan = world.plan_of(digest);
     assert_eq!(plan.code, 3, "{plan:?}");
     let plan = plan.json();
     assert_eq!(plan["template"]["newer_than_running"], true);
     assert_eq!(plan["template"]["arn"], waiting);
     assert!(plan["changes"].to_string().contains("MCP_LOG"), "{plan}");
+}
 
-    // It comes with the next rollout, of the same image.
-    let third = world.rollout(&next);
+async fn it_comes_with_the_next_release(world: &World, digest: &str) {
+    let waiting = world.status()["release"]["template_waiting"].clone();
+    let third = world.rollout(digest);
+    let revision = &third["revision"]["arn"];
     assert_eq!(third["revision"]["template"], waiting);
-    assert_eq!(
-        world.service().await["taskDefinition"],
-        third["revision"]["arn"]
-    );
-    let released = world.container_of(&third["revision"]["arn"]).await;
-    let debug_variable = json!({"name": "MCP_LOG", "value": "debug"});
-    assert!(
-        released["environment"]
-            .as_array()
-            .unwrap()
-            .contains(&debug_variable),
-        "{released}"
-    );
+    assert_eq!(world.service().await["taskDefinition"], *revision);
+    let released = world.container_of(revision).await;
+    let variable = json!({"name": "MCP_LOG", "value": "debug"});
+    let environment = released["environment"].as_array().unwrap();
+    assert!(environment.contains(&variable), "{released}");
     assert_eq!(world.status()["release"]["template_waiting"], Value::Null);
-    assert_eq!(world.changes(&debug), Vec::<String>::new());
-
-    // A return to an older revision stays, too.
-    let back =
-        json!({"cluster": NAME, "service": SERVICE, "taskDefinition": first["revision"]["arn"]});
-    world.moto.ecs("UpdateService", back).await;
-    assert_eq!(world.changes(&debug), Vec::<String>::new());
+    assert_eq!(world.changes(&DEBUG), Vec::<String>::new());
 }

@@ -39,7 +39,8 @@ impl Mutant {
     /// When the file cannot be read or written, or the lines do not stand in it exactly once.
     pub fn apply(&self, folder: &Path) -> anyhow::Result<String> {
         let path = folder.join(&self.file);
-        let before = fs::read_to_string(&path).with_context(|| format!("{}", self.file))?;
+        let before =
+            fs::read_to_string(&path).with_context(|| format!("could not read {}", self.file))?;
         let lines: Vec<&str> = before.lines().collect();
         let places: Vec<usize> = lines
             .windows(self.find.len())
