@@ -1,8 +1,14 @@
 //! The IAM actions that each command needs, and on what: the one list that `verify` asks
-//! IAM about and that policies for CI are made from.
+//! IAM about and that the Terraform module `github-oidc` makes CI's policy from.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 
 /// What an action is granted on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum On {
     /// Everything: the action knows no resources, or is asked about all of them.
     Anything,
@@ -16,12 +22,22 @@ pub enum On {
     ServiceDeployments,
     /// The service's revisions.
     ServiceRevisions,
+    /// Whatever is in the cluster, which is a condition (`ecs:cluster`).
+    InCluster,
     /// The cluster's tasks.
     Tasks,
     /// The revisions of the service's task definition.
     TaskDefinition,
-    /// The execution role and the task role, passed to ECS tasks only.
+    /// The same, while they are registered (`ecs:CreateAction`).
+    NewTaskDefinition,
+    /// The execution role and the task role.
     Roles,
+    /// The same, passed to ECS tasks only (`iam:PassedToService`).
+    PassedRoles,
+    /// The role that makes the calls.
+    Caller,
+    /// The secrets of the containers.
+    Secrets,
     /// The log group.
     LogGroup,
 }
@@ -36,131 +52,64 @@ pub struct Permission {
 }
 
 /// The actions of one command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
     /// The command.
     pub command: &'static str,
     /// What it needs besides `sts:GetCallerIdentity`, which everybody may.
-    pub permissions: &'static [Permission],
+    pub permissions: Vec<Permission>,
 }
 
-const fn on(on: On, action: &'static str) -> Permission {
-    Permission { action, on }
+/// The list as it is written. The actions' resource types are those of AWS's Service
+/// Authorization Reference.
+const LIST: &str = include_str!("../terraform/modules/github-oidc/actions.json");
+
+#[derive(Deserialize)]
+struct Listed {
+    command: &'static str,
+    needs: BTreeMap<On, Vec<&'static str>>,
 }
+
+static LISTED: LazyLock<Vec<Needs>> = LazyLock::new(|| {
+    let listed: Vec<Listed> = serde_json::from_str(LIST).expect("a test reads the list");
+    listed.into_iter().map(Needs::from).collect()
+});
+
+impl From<Listed> for Needs {
+    fn from(listed: Listed) -> Self {
+        let permissions = listed.needs.into_iter().flat_map(|(on, actions)| {
+            let permission = move |action| Permission { action, on };
+            actions.into_iter().map(permission)
+        });
+        Self {
+            command: listed.command,
+            permissions: permissions.collect(),
+        }
+    }
+}
+
+/// The command that only looks, and knows less where it may not.
+const VERIFY: &str = "verify";
 
 /// What the commands need that release a server.
-///
-/// The actions' resource types are those of AWS's Service Authorization Reference.
-pub const NEEDS: [Needs; 7] = [
-    Needs {
-        command: "publish",
-        permissions: &[
-            on(On::Anything, "ecr:GetAuthorizationToken"),
-            on(On::Repository, "ecr:DescribeRepositories"),
-            on(On::Repository, "ecr:DescribeImages"),
-            on(On::Repository, "ecr:BatchGetImage"),
-            on(On::Repository, "ecr:GetDownloadUrlForLayer"),
-            on(On::Repository, "ecr:BatchCheckLayerAvailability"),
-            on(On::Repository, "ecr:InitiateLayerUpload"),
-            on(On::Repository, "ecr:UploadLayerPart"),
-            on(On::Repository, "ecr:CompleteLayerUpload"),
-            on(On::Repository, "ecr:PutImage"),
-            on(On::Repository, "ecr:DescribeImageScanFindings"),
-        ],
-    },
-    Needs {
-        command: "rollout",
-        permissions: &[
-            on(On::Repository, "ecr:DescribeRepositories"),
-            on(On::Repository, "ecr:DescribeImages"),
-            on(On::Service, "ecs:DescribeServices"),
-            on(On::Anything, "ecs:ListTaskDefinitions"),
-            on(On::Anything, "ecs:DescribeTaskDefinition"),
-            on(On::TaskDefinition, "ecs:RegisterTaskDefinition"),
-            on(On::TaskDefinition, "ecs:TagResource"),
-            on(On::Service, "ecs:UpdateService"),
-            on(On::Anything, "ecs:ListTasks"),
-            on(On::Tasks, "ecs:DescribeTasks"),
-            on(On::Service, "ecs:ListServiceDeployments"),
-            on(On::ServiceDeployments, "ecs:DescribeServiceDeployments"),
-            on(On::ServiceRevisions, "ecs:DescribeServiceRevisions"),
-            on(On::Anything, "elasticloadbalancing:DescribeTargetHealth"),
-            on(On::LogGroup, "logs:FilterLogEvents"),
-            on(On::Roles, "iam:PassRole"),
-        ],
-    },
-    Needs {
-        command: "rollback and stop",
-        permissions: &[on(On::ServiceDeployments, "ecs:StopServiceDeployment")],
-    },
-    Needs {
-        command: "status",
-        permissions: &[
-            on(On::Service, "ecs:DescribeServices"),
-            on(On::Anything, "ecs:ListTasks"),
-            on(On::Tasks, "ecs:DescribeTasks"),
-            on(On::Anything, "ecs:DescribeTaskDefinition"),
-            on(On::Anything, "ecs:ListTaskDefinitions"),
-            on(On::Anything, "elasticloadbalancing:DescribeTargetHealth"),
-        ],
-    },
-    Needs {
-        command: "history",
-        permissions: &[
-            on(On::Service, "ecs:DescribeServices"),
-            on(On::Service, "ecs:ListServiceDeployments"),
-            on(On::ServiceDeployments, "ecs:DescribeServiceDeployments"),
-            on(On::ServiceRevisions, "ecs:DescribeServiceRevisions"),
-            on(On::Anything, "ecs:ListTaskDefinitions"),
-            on(On::Anything, "ecs:DescribeTaskDefinition"),
-        ],
-    },
-    Needs {
-        command: "logs",
-        permissions: &[on(On::LogGroup, "logs:FilterLogEvents")],
-    },
-    Needs {
-        command: "prune",
-        permissions: &[
-            on(On::Repository, "ecr:DescribeImages"),
-            on(On::Repository, "ecr:BatchDeleteImage"),
-        ],
-    },
-];
+pub fn needs() -> impl Iterator<Item = &'static Needs> {
+    LISTED.iter().filter(|needs| needs.command != VERIFY)
+}
 
-/// What `verify` asks with besides; without one of these it knows less, and says so.
-pub const VERIFY: [Permission; 18] = [
-    on(On::Repository, "ecr:BatchGetImage"),
-    on(On::Cluster, "ecs:DescribeClusters"),
-    on(On::Roles, "iam:GetRole"),
-    on(On::Anything, "iam:SimulatePrincipalPolicy"),
-    on(On::Anything, "elasticloadbalancing:DescribeTargetGroups"),
-    on(
-        On::Anything,
-        "elasticloadbalancing:DescribeTargetGroupAttributes",
-    ),
-    on(On::Anything, "elasticloadbalancing:DescribeLoadBalancers"),
-    on(
-        On::Anything,
-        "elasticloadbalancing:DescribeLoadBalancerAttributes",
-    ),
-    on(On::Anything, "elasticloadbalancing:DescribeListeners"),
-    on(On::Anything, "elasticloadbalancing:DescribeRules"),
-    on(On::Anything, "ec2:DescribeSubnets"),
-    on(On::Anything, "ec2:DescribeRouteTables"),
-    on(On::Anything, "ec2:DescribeSecurityGroups"),
-    on(On::Anything, "ec2:DescribeVpcEndpoints"),
-    on(On::Anything, "logs:DescribeLogGroups"),
-    on(On::Anything, "secretsmanager:DescribeSecret"),
-    on(On::Anything, "ssm:DescribeParameters"),
-    on(On::Service, "ecs:DescribeServices"),
-];
+/// What `verify` asks with; without one of these it knows less, and says so.
+///
+/// # Panics
+/// Never: a test holds that the list has it.
+pub fn verify() -> &'static [Permission] {
+    let found = LISTED.iter().find(|needs| needs.command == VERIFY);
+    &found.expect("the list has verify").permissions
+}
 
 /// Every action of the commands, each once, with the commands that need it.
 pub fn all() -> Vec<(Permission, Vec<&'static str>)> {
     let mut found: Vec<(Permission, Vec<&'static str>)> = Vec::new();
-    for needs in &NEEDS {
-        for permission in needs.permissions {
+    for needs in needs() {
+        for permission in &needs.permissions {
             match found.iter_mut().find(|(known, _)| known == permission) {
                 Some((_, commands)) => commands.push(needs.command),
                 None => found.push((*permission, vec![needs.command])),
@@ -176,14 +125,15 @@ mod tests {
     use std::path::Path;
 
     /// Actions that nobody has to grant, or that only a special case needs.
-    const OTHERS: [&str; 5] = [
+    const OTHERS: [&str; 6] = [
         // Only where the repository is not there; Terraform makes it.
         "ecr:CreateRepository",
         // What a task needs, not the caller.
         "logs:CreateLogStream",
         "secretsmanager:GetSecretValue",
         "ssm:GetParameters",
-        // A condition key.
+        // Condition keys.
+        "ecs:CreateAction",
         "iam:PassedToService",
     ];
 
@@ -198,7 +148,7 @@ mod tests {
         let listed: Vec<&str> = all()
             .iter()
             .map(|(permission, _)| permission.action)
-            .chain(VERIFY.iter().map(|permission| permission.action))
+            .chain(verify().iter().map(|permission| permission.action))
             .chain(OTHERS)
             .collect();
         for action in named {
@@ -247,6 +197,17 @@ mod tests {
             .filter(|(permission, _)| permission.action == "ecs:DescribeServices")
             .collect();
         assert_eq!(describe.len(), 1);
-        assert_eq!(describe[0].1, ["rollout", "status", "history"]);
+        assert_eq!(
+            describe[0].1,
+            [
+                "rollout",
+                "rollback and stop",
+                "status",
+                "history",
+                "logs",
+                "promote from",
+                "images and prune"
+            ]
+        );
     }
 }

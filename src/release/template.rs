@@ -52,7 +52,9 @@ const MOST_UNFINISHED: usize = 20;
 impl Template {
     /// This template's ARN, when what runs was made from an older one.
     pub fn waiting_for_release(&self, running: &Described) -> Option<&str> {
-        let made_from = running.tags.get(key::TEMPLATE)?;
+        let of_release = running.tags.get(key::TEMPLATE).map(String::as_str);
+        // Before the first release, the service has a template itself.
+        let made_from = of_release.or(running.is_template().then(|| running.document.arn()))?;
         let newest = self.described.document.arn();
         (self.tagged && made_from != newest).then_some(newest)
     }
@@ -275,7 +277,9 @@ impl Intercept for CapturedBody {
 
 #[cfg(test)]
 mod tests {
-    use super::{family_of, newest_first};
+    use serde_json::json;
+
+    use super::{Described, Document, Template, family_of, key, newest_first};
 
     #[test]
     fn reads_the_family() {
@@ -290,6 +294,44 @@ mod tests {
             assert_eq!(family_of(revision), family);
         }
     }
+
+    #[test]
+    fn a_newer_template_is_waiting_for_a_release_or_an_older_template() {
+        let revision = |arn: &str, tags: &[(&str, &str)]| Described {
+            document: Document::new(
+                json!({"taskDefinitionArn": arn})
+                    .as_object()
+                    .unwrap()
+                    .clone(),
+            ),
+            tags: tags
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        };
+        let template = [(key::MANAGED_BY, key::TERRAFORM)];
+        let found = |tagged| Template {
+            described: revision("mcp:3", &template),
+            tagged,
+            newest_release: None,
+            unfinished: Vec::new(),
+            newest: 3,
+        };
+        for (running, waiting) in [
+            (
+                revision("mcp:2", &[(key::TEMPLATE, "mcp:1")]),
+                Some("mcp:3"),
+            ),
+            (revision("mcp:4", &[(key::TEMPLATE, "mcp:3")]), None),
+            (revision("mcp:1", &template), Some("mcp:3")),
+            (revision("mcp:3", &template), None),
+            (revision("mcp:1", &[]), None),
+        ] {
+            assert_eq!(found(true).waiting_for_release(&running), waiting);
+            assert_eq!(found(false).waiting_for_release(&running), None);
+        }
+    }
+
     #[test]
     fn the_newest_of_the_family_comes_first() {
         let listed = ["mcp-canary:11", "mcp:2", "mcp:10", "mcp:9", "mcp2:12"].map(String::from);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::aws_endpoint::{AwsEndpoint, Fault};
+use crate::support::aws_endpoint::AwsEndpoint;
 use crate::support::cli::{Cli, Run};
 use crate::support::moto::{ACCOUNT, Moto, REGION};
 use crate::support::template::{FAMILY, template};
@@ -34,7 +34,7 @@ impl World {
             cli,
         };
         world.configure(ACCOUNT);
-        world.name_deployments_as_ecs_does();
+        world.endpoint.name_deployments_as_ecs_does();
         Some(world)
     }
 
@@ -150,30 +150,6 @@ tags = {{ Environment = "staging" }}
         let changes = self.endpoint.changes();
         self.endpoint.forget();
         changes
-    }
-
-    /// ECS puts a new PRIMARY where the revision changes; moto leaves the old one there.
-    fn name_deployments_as_ecs_does(&self) {
-        for (operation, services) in [
-            ("UpdateService", "/service"),
-            ("DescribeServices", "/services/0"),
-        ] {
-            let rename = Fault::rewrite(move |answer| {
-                let Some(service) = answer
-                    .pointer_mut(services)
-                    .filter(|service| service.pointer("/deployments/0").is_some())
-                else {
-                    return;
-                };
-                let Some(revision) = service["taskDefinition"].as_str().map(str::to_owned) else {
-                    return;
-                };
-                let number = revision.rsplit(':').next().unwrap().to_owned();
-                service["deployments"][0]["taskDefinition"] = json!(revision);
-                service["deployments"][0]["id"] = json!(format!("ecs-svc/{number}"));
-            });
-            self.endpoint.trap(operation, usize::MAX, rename);
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! An endpoint for AWS's APIs that records what it is asked, passes it on to an emulator
 //! or answers for itself, and fails chosen calls.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -16,6 +17,8 @@ use tokio::net::TcpListener;
 pub enum Fault {
     /// It is answered with this status, error code and message, and never heard of behind.
     Refuse(u16, &'static str, &'static str),
+    /// It is answered with what this makes, and never heard of behind.
+    Answer(Arc<dyn Fn() -> Value + Send + Sync>),
     /// It is carried out, but its answer is lost: the connection breaks in the middle of it.
     LoseAnswer,
     /// It is carried out, but answered with this status.
@@ -35,6 +38,9 @@ impl Fault {
 pub struct Call {
     /// The API operation, for example `DescribeServices`.
     pub operation: String,
+    /// The same with the service that the call is signed for, for example
+    /// `ecs:DescribeServices`: where IAM is asked, its action.
+    pub action: String,
     /// Its parameters; null where they are not JSON.
     pub parameters: Value,
 }
@@ -43,6 +49,12 @@ struct Trap {
     operation: &'static str,
     times: usize,
     fault: Fault,
+}
+
+impl Trap {
+    fn catches(&self, call: &Call) -> bool {
+        self.operation == call.operation || self.operation == call.action
+    }
 }
 
 #[derive(Default)]
@@ -96,13 +108,29 @@ impl AwsEndpoint {
         format!("http://{}", self.address)
     }
 
-    /// The next `times` calls of `operation` meet `fault`, before any older trap.
+    /// The next `times` calls of `operation`, or of one service's (`service:Operation`), meet
+    /// `fault`, before any older trap.
     pub fn trap(&self, operation: &'static str, times: usize, fault: Fault) {
         self.record().traps.push(Trap {
             operation,
             times,
             fault,
         });
+    }
+
+    /// ECS puts a new PRIMARY where the revision changes; moto leaves the old one there.
+    pub fn name_deployments_as_ecs_does(&self) {
+        for (operation, services) in [
+            ("UpdateService", "/service"),
+            ("DescribeServices", "/services/0"),
+        ] {
+            let rename = Fault::rewrite(move |answer| {
+                if let Some(service) = answer.pointer_mut(services) {
+                    name_deployment(service);
+                }
+            });
+            self.trap(operation, usize::MAX, rename);
+        }
     }
 
     /// The calls of `operation`, oldest first.
@@ -130,6 +158,13 @@ impl AwsEndpoint {
         calls.map(|call| call.operation.clone()).collect()
     }
 
+    /// Every service and operation asked for (`service:Operation`), each once, in order of name.
+    pub fn actions(&self) -> BTreeSet<String> {
+        let record = self.record();
+        let calls = record.calls.iter();
+        calls.map(|call| call.action.clone()).collect()
+    }
+
     /// Forgets the calls so far.
     pub fn forget(&self) {
         self.record().calls.clear();
@@ -145,7 +180,7 @@ impl AwsEndpoint {
             .traps
             .iter_mut()
             .rev()
-            .find(|trap| trap.times > 0 && trap.operation == call.operation);
+            .find(|trap| trap.times > 0 && trap.catches(&call));
         let fault = sprung.map(|trap| {
             trap.times -= 1;
             trap.fault.clone()
@@ -174,14 +209,19 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
+    let operation = operation(&headers, &body);
     let call = Call {
-        operation: operation(&headers, &body),
+        action: format!("{}:{operation}", service(&headers)),
+        operation,
         parameters: serde_json::from_slice(&body).unwrap_or_default(),
     };
     let is_json = !call.parameters.is_null();
     let fault = endpoint.note(call);
     if let Some(Fault::Refuse(status, code, message)) = fault {
         return refusal(status, code, message, is_json);
+    }
+    if let Some(Fault::Answer(make)) = fault {
+        return respond(200, &HeaderMap::new(), make().to_string().into());
     }
     let (status, headers, body) = endpoint.pass_on(&uri, headers, body).await;
     match fault {
@@ -199,8 +239,30 @@ async fn answer(
             change(&mut value);
             respond(status, &headers, value.to_string().into())
         }
-        Some(Fault::Refuse(..)) | None => respond(status, &headers, body),
+        Some(Fault::Refuse(..) | Fault::Answer(_)) | None => respond(status, &headers, body),
     }
+}
+
+/// Gives the service's first deployment the revision that the service has, and a name of its own.
+pub fn name_deployment(service: &mut Value) {
+    let Some(revision) = service["taskDefinition"].as_str().map(str::to_owned) else {
+        return;
+    };
+    if let Some(deployment) = service.pointer_mut("/deployments/0") {
+        let number = revision.rsplit(':').next().unwrap();
+        deployment["id"] = json!(format!("ecs-svc/{number}"));
+        deployment["taskDefinition"] = json!(revision);
+    }
+}
+
+/// The service in the signature's scope: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn service(headers: &HeaderMap) -> &str {
+    let signature = headers.get("authorization");
+    let signature = signature.and_then(|value| value.to_str().ok());
+    let scope = signature.and_then(|value| value.split("Credential=").nth(1));
+    scope
+        .and_then(|scope| scope.split('/').nth(3))
+        .unwrap_or("unknown")
 }
 
 /// In AWS's JSON protocol a header names the operation, in its query protocol a parameter does.

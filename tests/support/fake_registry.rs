@@ -53,6 +53,15 @@ pub struct FakeRegistry {
 
 static NEXT_UPLOAD: AtomicU64 = AtomicU64::new(1);
 
+impl Contents {
+    /// The manifest under this tag or digest.
+    fn manifest(&self, name: &str) -> Option<&Vec<u8>> {
+        let mut manifests = self.tags.values();
+        let tagged = self.tags.get(name);
+        tagged.or_else(|| manifests.find(|manifest| Digest::of(manifest).as_str() == name))
+    }
+}
+
 impl FakeRegistry {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -204,11 +213,16 @@ fn serve(
             contents.blobs.insert(digest.clone(), content);
             with_digest(201, &digest)
         }
-        ("HEAD" | "GET", "blobs", digest) if contents.blobs.contains_key(digest) => {
+        ("HEAD", "blobs", digest) if contents.blobs.contains_key(digest) => {
             with_digest(200, digest)
         }
-        ("HEAD" | "GET", "manifests", tag) if contents.tags.contains_key(tag) => {
-            let manifest = contents.tags[tag].clone();
+        ("GET", "blobs", digest) if contents.blobs.contains_key(digest) => {
+            let mut response = with_digest(200, digest);
+            *response.body_mut() = Body::from(contents.blobs[digest].clone());
+            response
+        }
+        ("HEAD" | "GET", "manifests", name) if contents.manifest(name).is_some() => {
+            let manifest = contents.manifest(name).unwrap().clone();
             let mut response = with_digest(200, Digest::of(&manifest).as_str());
             *response.body_mut() = Body::from(manifest);
             response

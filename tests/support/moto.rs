@@ -23,10 +23,16 @@ pub struct Moto {
 impl Moto {
     /// Starts moto, where it is installed.
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts moto with settings of its own, which are environment variables.
+    pub fn start_with(settings: &[(&str, &str)]) -> Option<Self> {
         let mut process = Command::new(tool_named_by(PROGRAM, "moto_server")?)
             .args(["-H", "127.0.0.1", "-p", "0"])
             // A new service's tasks count as running at once.
             .env("MOTO_ECS_SERVICE_RUNNING", "2")
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -68,30 +74,51 @@ impl Moto {
         self.call("ecr", target, parameters).await
     }
 
-    async fn call(&self, service: &str, target: String, parameters: Value) -> Value {
-        // moto reads account, region and service from the signature's scope, and checks no signature.
-        let scope = format!("AKIAIOSFODNN7EXAMPLE/20260101/{REGION}/{service}/aws4_request");
-        let answer = self
-            .client
-            .post(&self.url)
-            .header("x-amz-target", &target)
-            .header("content-type", "application/x-amz-json-1.1")
-            .header(
-                "authorization",
-                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none"),
-            )
-            .body(parameters.to_string())
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status();
-        let body = answer.text().await.unwrap();
-        assert!(
-            status.is_success(),
-            "{target} {parameters}: {status} {body}"
-        );
+    /// Calls a service that speaks AWS's JSON protocol.
+    pub async fn call(&self, service: &str, target: impl AsRef<str>, parameters: Value) -> Value {
+        let request = self
+            .request(service)
+            .header("x-amz-target", target.as_ref())
+            .header("content-type", "application/x-amz-json-1.1");
+        let body = answer(request.body(parameters.to_string())).await;
         serde_json::from_str(&body).unwrap()
     }
+
+    /// Calls a service that speaks AWS's query protocol; the answer is its XML.
+    pub async fn query(
+        &self,
+        service: &str,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> String {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("Action", action), ("Version", version)])
+            .extend_pairs(parameters)
+            .finish();
+        let request = self.request(service);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        answer(request.body(form)).await
+    }
+
+    fn request(&self, service: &str) -> reqwest::RequestBuilder {
+        // moto reads account, region and service from the signature's scope, and checks no signature.
+        let scope = format!("AKIAIOSFODNN7EXAMPLE/20260101/{REGION}/{service}/aws4_request");
+        let credential = format!("AWS4-HMAC-SHA256 Credential={scope}");
+        self.client.post(&self.url).header(
+            "authorization",
+            format!("{credential}, SignedHeaders=host, Signature=none"),
+        )
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> String {
+    let shown = format!("{request:?}");
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let body = answer.text().await.unwrap();
+    assert!(status.is_success(), "{shown}: {status} {body}");
+    body
 }
 
 impl Drop for Moto {

@@ -4,6 +4,7 @@
 mod bench;
 mod command;
 mod load;
+mod mutants;
 mod rehearsal;
 mod test;
 
@@ -27,6 +28,7 @@ enum Task {
     VerdictSpeed(rehearsal::VerdictSpeed),
     Soak(load::SoakArgs),
     BenchServer(load::BenchArgs),
+    Mutants(mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Task::VerdictSpeed(args) => args.run(),
         Task::Soak(args) => load::soak(args),
         Task::BenchServer(args) => load::bench(args),
+        Task::Mutants(args) => mutants::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,25 +1,24 @@
 //! What the caller may do: IAM's own word where it may be asked, else what the calls were answered.
 
-use crate::permissions::{NEEDS, Needs};
+use crate::permissions::{Needs, needs};
 use crate::verify::{Check, CheckOutcome, Decision, Facts, Missing};
 
 /// Without these a release goes on, but with less evidence or explanation.
-const DISPENSABLE: [&str; 5] = [
+const DISPENSABLE: [&str; 7] = [
     "ecr:DescribeImageScanFindings",
+    "ecs:StopServiceDeployment",
     "ecs:ListServiceDeployments",
     "ecs:DescribeServiceDeployments",
     "ecs:DescribeServiceRevisions",
-    "logs:FilterLogEvents",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "logs:GetLogEvents",
 ];
 /// The commands that a release is made of.
 const RELEASE: [&str; 2] = ["publish", "rollout"];
 
 pub(in crate::verify) fn checks(facts: &Facts) -> Vec<Check> {
     match &facts.decisions {
-        Ok(decisions) => NEEDS
-            .iter()
-            .map(|needs| simulated(needs, decisions))
-            .collect(),
+        Ok(decisions) => needs().map(|needs| simulated(needs, decisions)).collect(),
         Err(missing) => vec![probed(facts, missing)],
     }
 }
@@ -28,7 +27,7 @@ pub(in crate::verify) fn checks(facts: &Facts) -> Vec<Check> {
 fn simulated(needs: &Needs, decisions: &[Decision]) -> Check {
     let name = format!("permissions for {}", needs.command);
     let (mut denied, mut unclear) = (Vec::new(), Vec::new());
-    for permission in needs.permissions {
+    for permission in &needs.permissions {
         let asked: Vec<&Decision> = decisions
             .iter()
             .filter(|decision| decision.action == permission.action && decision.on == permission.on)
@@ -73,7 +72,7 @@ fn simulated(needs: &Needs, decisions: &[Decision]) -> Check {
     }
     Check::ok(
         name,
-        match needs.permissions {
+        match needs.permissions.as_slice() {
             [one] => format!("{} is allowed", one.action),
             all => format!("all {} actions are allowed", all.len()),
         },
@@ -87,7 +86,7 @@ fn probed(facts: &Facts, missing: &Missing) -> Check {
         .denied()
         .into_iter()
         .filter(|denied| {
-            NEEDS.iter().any(|needs| {
+            needs().any(|needs| {
                 needs
                     .permissions
                     .iter()
@@ -135,8 +134,12 @@ mod tests {
             ("ecr:PutImage", "publish", CheckOutcome::Failed),
             ("ecs:UpdateService", "rollout", CheckOutcome::Failed),
             ("iam:PassRole", "rollout", CheckOutcome::Failed),
-            ("logs:FilterLogEvents", "rollout", CheckOutcome::Warning),
-            ("ecr:BatchDeleteImage", "prune", CheckOutcome::Warning),
+            ("logs:GetLogEvents", "rollout", CheckOutcome::Warning),
+            (
+                "ecr:BatchDeleteImage",
+                "images and prune",
+                CheckOutcome::Warning,
+            ),
         ] {
             let name = format!("permissions for {command}");
             let check = expect(checks, decide(action, Some(false)), &name, outcome);
@@ -151,7 +154,7 @@ mod tests {
     #[test]
     fn what_was_not_asked_is_no_pass() {
         let nothing = |facts: &mut Facts| facts.decisions = Ok(Vec::new());
-        for needs in NEEDS {
+        for needs in needs() {
             let name = format!("permissions for {}", needs.command);
             expect(checks, nothing, &name, CheckOutcome::Unknown);
         }

@@ -141,7 +141,7 @@ impl Resources<'_> {
         // A name that no task and no deployment has: policies name them with wildcards.
         const ANY: &str = "00000000000000000000000000000000";
         match on {
-            On::Anything => vec!["*".to_owned()],
+            On::Anything | On::InCluster => vec!["*".to_owned()],
             On::Repository => {
                 vec![self.arn("ecr", &format!("repository/{}", environment.repository))]
             }
@@ -163,12 +163,12 @@ impl Resources<'_> {
                 )]
             }
             On::Tasks => vec![self.arn("ecs", &format!("task/{cluster}/{ANY}"))],
-            On::TaskDefinition => self
+            On::TaskDefinition | On::NewTaskDefinition => self
                 .task
                 .map(|task| self.arn("ecs", &format!("task-definition/{}:1", task.family)))
                 .into_iter()
                 .collect(),
-            On::Roles => self
+            On::Roles | On::PassedRoles => self
                 .task
                 .into_iter()
                 .flat_map(|task| [&task.execution_role, &task.task_role])
@@ -184,6 +184,8 @@ impl Resources<'_> {
                 .map(|group| self.arn("logs", &format!("log-group:{group}:log-stream:")))
                 .into_iter()
                 .collect(),
+            // Only verify itself needs something on these, and it finds out by asking.
+            On::Caller | On::Secrets => Vec::new(),
         }
     }
 
@@ -198,6 +200,7 @@ impl Resources<'_> {
     fn context(&self) -> Value {
         let mut entries = vec![
             ("iam:PassedToService", "ecs-tasks.amazonaws.com".to_owned()),
+            ("ecs:CreateAction", "RegisterTaskDefinition".to_owned()),
             ("aws:RequestedRegion", self.environment.region.clone()),
         ];
         if let Some(service) = self.service {

@@ -79,6 +79,21 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Sets up what these steps set up; gives the environment variables that tests find it by.
+///
+/// # Errors
+/// When one cannot be had, with the reason.
+pub fn tools(steps: &[&str]) -> anyhow::Result<Vec<(&'static str, OsString)>> {
+    let mut session = Session::begin(Vec::new())?;
+    for step in STEPS.iter().filter(|step| steps.contains(&step.name)) {
+        if let Outcome::Skipped(why) = (step.run)(&mut session)? {
+            anyhow::bail!("{}: {why}", step.name);
+        }
+    }
+    let exports = session.exports();
+    Ok(exports.map(|(name, value)| (name, value.clone())).collect())
+}
+
 fn run_step(step: &Step, session: &mut Session) -> Row {
     println!("\n== {}: {}", step.name, step.about);
     let begun = Instant::now();
@@ -136,6 +151,7 @@ mod tests {
                 "workflows",
                 "tools",
                 "node",
+                "terraform",
                 "docker",
                 "test"
             ]
@@ -154,6 +170,7 @@ mod tests {
                 "workflows",
                 "tools",
                 "node",
+                "terraform",
                 "test"
             ]
         );

@@ -7,6 +7,7 @@ mod deny;
 pub mod docker;
 mod fmt;
 mod node;
+mod terraform;
 mod test;
 mod tls;
 mod tools;
@@ -73,6 +74,11 @@ pub const STEPS: &[Step] = &[
         name: "node",
         about: "MCP clients and the conformance suite from npm, Python's clients",
         run: node::run,
+    },
+    Step {
+        name: "terraform",
+        about: "Terraform with its AWS provider, and checkov",
+        run: terraform::run,
     },
     Step {
         name: "docker",

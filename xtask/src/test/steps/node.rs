@@ -39,17 +39,24 @@ pub fn run(session: &mut Session) -> anyhow::Result<Outcome> {
 /// With the reason why there is none.
 pub fn mcp_python(folder: &Path) -> Result<PathBuf, String> {
     let environment = folder.join("venv-mcp");
-    let python = environment.join("bin/python");
+    python_environment(&environment, PYTHON_PACKAGES)?;
+    Ok(environment.join("bin/python"))
+}
+
+/// A Python environment in this folder with these packages, installed if need be.
+///
+/// # Errors
+/// With the reason why there is none.
+pub(super) fn python_environment(environment: &Path, packages: &[&str]) -> Result<(), String> {
     let base = tools::find_python()?;
-    set_up(&environment, PYTHON_PACKAGES, || {
+    set_up(environment, packages, || {
         let mut venv = Command::new(&base);
-        command::stream(venv.args(["-m", "venv", "--clear"]).arg(&environment))?;
-        let mut pip = Command::new(&python);
+        command::stream(venv.args(["-m", "venv", "--clear"]).arg(environment))?;
+        let mut pip = Command::new(environment.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--no-input"]);
-        command::stream(pip.arg("--disable-pip-version-check").args(PYTHON_PACKAGES))
+        command::stream(pip.arg("--disable-pip-version-check").args(packages))
     })
-    .map_err(|error| format!("{error:#}"))?;
-    Ok(python)
+    .map_err(|error| format!("{error:#}"))
 }
 
 fn install_node(npm: &Path, folder: &Path) -> anyhow::Result<()> {

@@ -1,0 +1,35 @@
+terraform {
+  required_version = ">= 1.8"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.40"
+    }
+  }
+
+  # One state an environment, in a bucket that keeps versions and is encrypted.
+  backend "s3" {
+    bucket         = "YOUR-STATE-BUCKET"
+    key            = "quilt-mcp/prod/terraform.tfstate"
+    region         = "YOUR-REGION"
+    dynamodb_table = "YOUR-LOCK-TABLE"
+    encrypt        = true
+  }
+}
+
+provider "aws" {
+  region = "YOUR-REGION"
+
+  # Credentials for any other account are refused before anything is asked.
+  allowed_account_ids = ["YOUR-ACCOUNT-ID"]
+
+  default_tags {
+    tags = {
+      Project     = "quilt"
+      Environment = "prod"
+      Owner       = "YOUR-TEAM"
+      CostCenter  = "YOUR-COST-CENTER"
+    }
+  }
+}

@@ -1,0 +1,94 @@
+//! The commands, recorded in a local environment.
+
+use crate::listed;
+use crate::recorder::Recorder;
+use crate::registry::of_registry;
+
+/// AWS checks these when a call is made that names something else: RegisterTaskDefinition with
+/// roles and with tags.
+const IMPLIED: [&str; 2] = ["iam:PassRole", "ecs:TagResource"];
+
+/// The images that are published.
+struct Images {
+    first: String,
+    second: String,
+    exits: String,
+    unhealthy: String,
+}
+
+#[test]
+fn commands_call_what_is_listed_and_all_of_it() {
+    let mut recorder = Recorder::start();
+    let images = publish(&mut recorder);
+    release_and_return(&mut recorder, &images);
+    for (name, command) in [
+        ("status", &["status"][..]),
+        ("history", &["history"]),
+        ("logs", &["logs"]),
+        ("rollout", &["plan", "--digest", &images.first]),
+        ("images and prune", &["images"]),
+        ("images and prune", &["prune", "--keep", "0"]),
+    ] {
+        recorder.run(name, 0, command);
+    }
+    recorder.promote("second");
+    recorder.deploy_with_secrets(&images.second);
+    recorder.run("verify", 0, &["verify"]);
+    // Where ECS's newer operations may not be used, revisions tell the history.
+    let deny = ["local", "fault", "deny", "ecs:ListServiceDeployments"];
+    recorder.rehearsal.run(&deny).expect(0);
+    recorder.run("history", 0, &["history"]);
+    recorder.run("rollback and stop", 4, &["rollback"]);
+    compare(&recorder);
+}
+
+/// Publishes them, and one more that is never released.
+fn publish(recorder: &mut Recorder) -> Images {
+    let first = recorder.rehearsal.server(&"1".repeat(40));
+    let second = recorder.rehearsal.server(&"2".repeat(40));
+    let idle = recorder.rehearsal.server(&"3".repeat(40));
+    let exits = recorder.rehearsal.fixture("exits");
+    let unhealthy = recorder.rehearsal.fixture("unhealthy");
+    recorder.publish(&idle, "never-released", &[]);
+    recorder.publish(&first, "first", &[]);
+    Images {
+        first: recorder.publish(&first, "first", &["--scan-gate", "high"]),
+        second: recorder.publish(&second, "second", &[]),
+        exits: recorder.publish(&exits, "exits", &[]),
+        unhealthy: recorder.publish(&unhealthy, "unhealthy", &[]),
+    }
+}
+
+/// Releases that succeed and that fail, and returns of both kinds.
+fn release_and_return(recorder: &mut Recorder, images: &Images) {
+    let (rollout, rollback) = ("rollout", "rollback and stop");
+    recorder.run(rollout, 0, &["rollout", "--digest", &images.first]);
+    recorder.run(rollout, 0, &["rollout", "--digest", &images.second]);
+    let broken = recorder.run(rollout, 8, &["rollout", "--digest", &images.exits]);
+    recorder.run(rollback, 0, &["rollback"]);
+    // One under way, which ECS itself returns.
+    let start = ["rollout", "--digest", &images.unhealthy, "--no-wait"];
+    recorder.run(rollout, 0, &start);
+    recorder.run(rollback, 0, &["rollback"]);
+    // One that the command gives up and has returned.
+    recorder.run(rollout, 8, &["rollout", "--digest", &images.unhealthy]);
+    let broken = broken["revision"]["arn"].as_str().unwrap();
+    recorder.run(rollback, 7, &["rollback", "--to", broken]);
+}
+
+fn compare(recorder: &Recorder) {
+    let mut wrong = Vec::new();
+    for (command, needs) in &listed() {
+        let called = &recorder.calls[command.as_str()];
+        for action in called.difference(needs) {
+            wrong.push(format!("{command} calls {action}, which is not listed"));
+        }
+        let of_apis = needs
+            .iter()
+            .filter(|action| !IMPLIED.contains(&action.as_str()) && !of_registry(action));
+        for action in of_apis.filter(|action| !called.contains(*action)) {
+            wrong.push(format!("{command} lists {action}, and never calls it"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -1,0 +1,86 @@
+//! Terraform's own checks and the tests beside each module.
+
+use crate::example;
+use crate::support::terraform::{Terraform, checkout};
+
+const MODULES: [&str; 3] = ["modules/ecr", "modules/github-oidc", "modules/mcp-service"];
+const ENVIRONMENTS: [&str; 3] = [
+    "environments/dev",
+    "environments/staging",
+    "environments/prod",
+];
+
+#[test]
+fn everything_is_formatted() {
+    let Some(terraform) = Terraform::copy() else {
+        return;
+    };
+    let left = terraform.run(".", &["fmt", "-check", "-recursive", "-list=true"]);
+    assert_eq!(left, "", "`terraform fmt -recursive` changes these");
+}
+
+#[test]
+fn the_tests_beside_the_modules_pass() {
+    let Some(terraform) = Terraform::copy() else {
+        return;
+    };
+    for module in MODULES {
+        terraform.init(module);
+        terraform.run(module, &["validate"]);
+        let said = terraform.run(module, &["test"]);
+        let passed = said.matches("... pass").count();
+        assert!(passed > 5, "{module}: {said}");
+        println!("{module}: {passed} runs passed");
+    }
+}
+
+#[test]
+fn a_placeholder_that_was_left_is_refused() {
+    let Some(terraform) = Terraform::copy() else {
+        return;
+    };
+    for environment in ENVIRONMENTS {
+        terraform.init(environment);
+        let output = terraform.attempt(environment, &["validate"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{environment}: {output:?}");
+        assert!(said.contains("Invalid value for variable"), "{said}");
+        assert!(said.contains("YOUR-"), "{said}");
+    }
+}
+
+#[test]
+fn the_example_environments_work_once_they_are_filled_in() {
+    let Some(terraform) = Terraform::copy() else {
+        return;
+    };
+    for environment in ENVIRONMENTS {
+        example::fill_in(&terraform, environment);
+        terraform.init(environment);
+        terraform.run(environment, &["validate"]);
+        let said = terraform.run(environment, &["test"]);
+        assert!(said.contains("1 passed, 0 failed"), "{said}");
+    }
+}
+
+#[test]
+fn the_document_lists_every_input_and_output() {
+    let document = std::fs::read_to_string(checkout().join("docs/terraform.md")).unwrap();
+    for module in MODULES {
+        let section = document.split_once(&format!("## {module}\n")).unwrap().1;
+        let section = section.split("\n## ").next().unwrap();
+        for (file, kind) in [("variables.tf", "variable"), ("outputs.tf", "output")] {
+            let file = checkout().join("terraform").join(module).join(file);
+            let text = std::fs::read_to_string(file).unwrap();
+            let names = text
+                .lines()
+                .filter_map(|line| line.strip_prefix(kind)?.split('"').nth(1));
+            let names: Vec<&str> = names.collect();
+            assert!(!names.is_empty(), "{module} has no {kind}");
+            for name in names {
+                let told = section.contains(&format!("\n| `{name}` | "));
+                assert!(told, "{module}: {kind} {name} is not told");
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Who judges a mutant: commands that must fail.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+
+use crate::command;
+
+/// A copy of what is mutated, and where the programs are that judge it.
+pub struct Copy {
+    /// The copy.
+    pub folder: PathBuf,
+    /// Environment variables that name the programs.
+    pub tools: Vec<(&'static str, OsString)>,
+}
+
+impl Copy {
+    /// What this variable names.
+    pub fn tool(&self, variable: &str) -> Option<&OsString> {
+        let mut tools = self.tools.iter();
+        tools
+            .find(|(name, _)| *name == variable)
+            .map(|(_, value)| value)
+    }
+}
+
+/// A command of which a mutant is caught when it fails.
+pub struct Judge {
+    /// What it is called.
+    pub name: String,
+    /// The folder that it runs in.
+    command: Command,
+    /// Before each mutant whose file is below this folder only.
+    only_below: Option<String>,
+}
+
+impl Judge {
+    /// A command.
+    pub fn new(name: impl Into<String>, command: Command) -> Self {
+        Self {
+            name: name.into(),
+            command,
+            only_below: None,
+        }
+    }
+
+    /// Tests of the root package, chosen by their names, with this variable naming the folder that
+    /// they are about. None may be skipped.
+    pub fn cargo_test(suite: &str, tests: &[&str], variable: &str, copy: &Copy) -> Self {
+        let mut cargo = command::cargo();
+        cargo
+            .args([
+                "test",
+                "--quiet",
+                "--package",
+                "quilt-mcp-deploy",
+                "--test",
+                suite,
+                "--",
+            ])
+            .args(tests)
+            .envs(copy.tools.iter().map(|(name, value)| (name, value)))
+            .env("QUILT_MCP_REQUIRE_TOOLS", "1")
+            .env("RUST_BACKTRACE", "0")
+            .env(variable, &copy.folder);
+        Self::new(format!("cargo test --test {suite}"), cargo)
+    }
+
+    /// The same, for mutants of files below this folder.
+    pub fn below(mut self, folder: &str) -> Self {
+        self.only_below = Some(format!("{folder}/"));
+        self
+    }
+
+    /// Whether it has something to say about a file.
+    pub fn concerns(&self, file: &str) -> bool {
+        self.only_below
+            .as_deref()
+            .is_none_or(|folder| file.starts_with(folder))
+    }
+
+    /// What caught the mutant; `None` when the command passes.
+    ///
+    /// # Errors
+    /// When the command cannot be started.
+    pub fn catches(&mut self) -> anyhow::Result<Option<String>> {
+        let output = self
+            .command
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("could not start {}", self.name))?;
+        if output.status.success() {
+            return Ok(None);
+        }
+        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
+        let by = culprit(&said).unwrap_or_else(|| "it failed".to_owned());
+        Ok(Some(format!("{}: {by}", self.name)))
+    }
+}
+
+/// What failed, in the words of Terraform's and cargo's reports.
+fn culprit(said: &str) -> Option<String> {
+    let of_terraform = |line: &str| {
+        let run = line
+            .trim()
+            .strip_prefix("run \"")?
+            .strip_suffix("\"... fail")?;
+        Some(format!("run {run}"))
+    };
+    let of_cargo = |line: &str| {
+        let test = line.strip_prefix("---- ")?.strip_suffix(" stdout ----")?;
+        Some(format!("test {test}"))
+    };
+    let error = |line: &str| Some(line.strip_prefix("Error: ")?.to_owned());
+    said.lines()
+        .find_map(|line| of_terraform(line).or_else(|| of_cargo(line)))
+        .or_else(|| said.lines().find_map(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_culprit_is_named() {
+        for (said, by) in [
+            (
+                "a.tftest.hcl... in progress\n  run \"one\"... pass\n  run \"two\"... fail\n",
+                "run two",
+            ),
+            ("\nError: Invalid reference\n", "Invalid reference"),
+            (
+                "failures:\n\n---- policy::the_plan stdout ----\n",
+                "test policy::the_plan",
+            ),
+        ] {
+            assert_eq!(culprit(said).as_deref(), Some(by));
+        }
+        assert_eq!(culprit("nothing of note"), None);
+    }
+
+    #[test]
+    fn failing_is_catching() {
+        let shell = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            Judge::new("sh", command).below("modules")
+        };
+        assert_eq!(shell("exit 0").catches().unwrap(), None);
+        let caught = shell("echo 'Error: no' >&2; exit 1").catches().unwrap();
+        assert_eq!(caught.as_deref(), Some("sh: no"));
+        assert!(shell("").concerns("modules/a.tf") && !shell("").concerns("environments/a.tf"));
+    }
+}
