@@ -332,3 +332,36 @@ fn without_service_deployments_a_rollback_is_still_a_rollback() {
     assert_eq!(ended.stderr.matches(told).count(), 1, "{}", ended.stderr);
     assert!(scene.runs_first());
 }
+
+#[test]
+fn a_look_at_ten_tasks_is_six_calls() {
+    let scene = Scene::set();
+    scene
+        .rehearsal
+        .update_service(|update| update.desired_count(10));
+    scene.wait_until("ten tasks", |status| {
+        let targets = status["targets"].as_array().unwrap();
+        targets
+            .iter()
+            .filter(|target| target["state"] == "healthy")
+            .count()
+            == 10
+    });
+    scene.run(&["local", "calls", "--reset"]).expect(0);
+    scene.roll_out(&["--bake", "2"]).expect(0);
+    let counted = scene
+        .run(&["local", "calls", "--output", "json"])
+        .expect(0)
+        .json();
+    let looks = scene.calls("ecs:DescribeTasks");
+    let total = counted["total"].as_u64().unwrap();
+    println!("{total} calls, {looks} looks");
+    assert!(looks > 5, "{counted:#}");
+    assert_eq!(scene.calls("ecs:ListTasks"), 2 * looks);
+    assert_eq!(
+        scene.calls("elasticloadbalancing:DescribeTargetHealth"),
+        looks
+    );
+    // What is asked once, and the looks.
+    assert!(total <= 6 * looks + 30, "{counted:#}");
+}
