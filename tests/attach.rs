@@ -94,6 +94,17 @@ impl Scene {
         });
     }
 
+    /// Waits until a rollout that was started after the calls were counted anew watches its deployment.
+    fn wait_until_it_watches(&self) {
+        for _ in 0..600 {
+            if self.calls("ecs:DescribeTasks") > 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("the rollout never watches");
+    }
+
     /// How often an operation was asked for since the last reset.
     fn calls(&self, operation: &str) -> u64 {
         let counted = self
@@ -262,8 +273,9 @@ fn a_signal_leaves_the_deployment_or_undoes_it() {
     let scene = Scene::set();
     scene.hold_the_next_release();
     for (sent, code) in [("-INT", 130), ("-TERM", 143)] {
+        scene.run(&["local", "calls", "--reset"]).expect(0);
         let release = scene.start_rolling_out(&[]);
-        scene.wait_until_in_flight();
+        scene.wait_until_it_watches();
         signal(&release, sent);
         let ended = end(release).expect(code);
         assert_eq!(ended.json()["interrupted"], true);
@@ -272,8 +284,9 @@ fn a_signal_leaves_the_deployment_or_undoes_it() {
         assert!(text.contains("deployment"), "{text}");
         // It goes on: the same command attaches to it.
     }
+    scene.run(&["local", "calls", "--reset"]).expect(0);
     let release = scene.start_rolling_out(&["--on-interrupt", "rollback"]);
-    scene.wait_until_in_flight();
+    scene.wait_until_it_watches();
     signal(&release, "-INT");
     let ended = end(release).expect(130).json();
     assert_eq!(ended["verdict"]["verdict"], "rolled_back");

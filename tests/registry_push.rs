@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use quilt_mcp_deploy::image::{Digest, Image, RepositoryName, Tag};
 use quilt_mcp_deploy::registry::{
     Access, Credentials, PublishProgress, Published, PushError, RetryPolicy, publish_image,
+    published_before,
 };
 use support::fake_registry::{FakeRegistry, Fault, breaking_wire};
 use support::images::{self, noise};
@@ -39,6 +40,44 @@ fn image() -> (tempfile::TempDir, Image) {
     let folder = tempfile::tempdir().unwrap();
     let image = images::image(folder.path(), &noise(300_000, 7));
     (folder, image)
+}
+
+#[tokio::test]
+async fn a_commit_that_was_published_is_known_by_its_label() {
+    let registry = FakeRegistry::start().await;
+    let (_folder, image) = image();
+    let target = target(registry.repository());
+    assert_eq!(
+        published_before(&target, &tag(), images::COMMIT).await,
+        None
+    );
+
+    let first = push(registry.repository(), &image).await.unwrap();
+    let before = published_before(&target, &tag(), images::COMMIT).await;
+    let expected = Published {
+        pushed: false,
+        bytes_uploaded: 0,
+        blobs_uploaded: 0,
+        blobs_present: 3,
+        sbom: None,
+        ..first
+    };
+    assert_eq!(before, Some(expected));
+    // The tag of somebody else's image, and a registry that does not show its images.
+    assert_eq!(
+        published_before(&target, &tag(), &"0".repeat(40)).await,
+        None
+    );
+    registry.trap(
+        Method::GET,
+        "/blobs/",
+        1,
+        Fault::Refuse(403, None, "DENIED", "no"),
+    );
+    assert_eq!(
+        published_before(&target, &tag(), images::COMMIT).await,
+        None
+    );
 }
 
 #[tokio::test]

@@ -41,6 +41,15 @@ fn a_checkout_goes_live_and_a_second_deploy_has_nothing_to_do() {
         with(&first["revision"], "registered", Value::Bool(false))
     );
     assert_eq!(again["deployment"], first["deployment"]);
+    // A checkout with changes is built again: only a commit is known to be what it was.
+    let is_clean = !first["tag"].as_str().unwrap().contains("dirty");
+    assert_eq!(again["seconds"]["build"].is_null(), is_clean);
+    let rebuilt = rehearsal
+        .run(&["publish", "--rebuild", "--output", "json"])
+        .expect(0)
+        .json();
+    assert_eq!(rebuilt["published"]["digest"], first["digest"]);
+    assert_eq!(rebuilt["published"]["pushed"], false);
 
     let status = rehearsal.status();
     assert_eq!(status["release"]["digest"], first["digest"]);

@@ -137,7 +137,15 @@ async fn commits(
         }
     };
     let answers: Vec<(Digest, Result<Option<String>, String>)> = stream::iter(images)
-        .map(|image| async { (image.digest.clone(), inspector.commit(&image.digest).await) })
+        .map(|image| async {
+            (
+                image.digest.clone(),
+                inspector
+                    .about(&image.digest)
+                    .await
+                    .map(|about| about.commit),
+            )
+        })
         .buffered(PARALLEL)
         .collect()
         .await;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
@@ -14,13 +14,16 @@ use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::image::Checkout;
 use crate::image::{Image, Tag, layout};
-use crate::registry::{Ecr, PublishProgress, Published, Repository, Scan, Severity, publish_image};
+use crate::registry::{
+    Access, Ecr, PublishProgress, Published, Repository, Scan, Severity, publish_image,
+    published_before,
+};
 use crate::report::{Reporter, Stage};
 
 /// Push this checkout's image to the environment's repository and print its digest.
 ///
-/// Builds the image first. Tags are immutable: the same image again is nothing to do,
-/// another image under a tag that is taken is refused.
+/// Builds the image first, unless one of this commit has the tag already: then there is nothing
+/// to do. Tags are immutable: another image under a tag that is taken is refused.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  quilt-mcp-deploy publish --env staging --output json | jq -r .published.digest"
@@ -39,6 +42,9 @@ pub struct Source {
     /// The tag, instead of VERSION-COMMIT
     #[arg(long, value_name = "TAG")]
     pub tag: Option<Tag>,
+    /// Build although an image of this commit has the tag, and see whether it is the same
+    #[arg(long, conflicts_with = "image_layout")]
+    pub rebuild: bool,
     /// Publish although files differ from the commit (the local environment always allows it)
     #[arg(long)]
     pub allow_dirty: bool,
@@ -133,6 +139,53 @@ impl Source {
         .hint("commit or stash the changes, or publish them on purpose with --allow-dirty; nothing was changed"))
     }
 
+    /// The image that an earlier run built of this commit and published under the tag.
+    async fn published_before(
+        &self,
+        context: &Context,
+        target: &Access,
+        origin: &Origin,
+    ) -> Option<PublishedImage> {
+        let Origin::Checkout(checkout) = origin else {
+            return None;
+        };
+        let tag = self.tag.clone().filter(|_| !checkout.is_dirty());
+        let tag = tag.or_else(|| checkout.clean_tag())?;
+        if self.rebuild {
+            return None;
+        }
+        let began = Instant::now();
+        let published = published_before(target, &tag, &checkout.commit).await?;
+        let stage = context.stage(Stage::Publish);
+        stage.finish(outcome(&published));
+        Some(PublishedImage {
+            published,
+            commit: Some(checkout.commit.clone()),
+            build_time: None,
+            push_time: began.elapsed(),
+        })
+    }
+
+    async fn build_and_push(
+        &self,
+        context: &Context,
+        target: &Access,
+        origin: &Origin,
+    ) -> Result<PublishedImage, Failure> {
+        let (image, tag, build_time) = self.image(context, origin).await?;
+        let stage = context.stage(Stage::Publish);
+        let (progress, shown) = progress_channel();
+        let push = publish_image(target, &image, &tag, progress);
+        let published = show_while(context, push, shown).await?;
+        let push_time = stage.finish(outcome(&published));
+        Ok(PublishedImage {
+            published,
+            commit: image.commit,
+            build_time,
+            push_time,
+        })
+    }
+
     /// The image and the tag for it, and how long the build took if there was one.
     async fn image(
         &self,
@@ -163,33 +216,28 @@ pub async fn publish(
 ) -> Result<PublishedImage, Failure> {
     let ecr = Ecr::new(&clients.ecr);
     let repository = repository(context, environment, &ecr, source.create_repository).await?;
-    let (image, tag, build_time) = source.image(context, origin).await?;
-
-    let stage = context.stage(Stage::Publish);
     let target = ecr.access(repository.uri).await.map_err(refused)?;
-    let (progress, shown) = progress_channel();
-    let push = publish_image(&target, &image, &tag, progress);
-    let published = show_while(context, push, shown).await?;
-    let outcome = if published.pushed {
+    let image = match source.published_before(context, &target, origin).await {
+        Some(image) => image,
+        None => source.build_and_push(context, &target, origin).await?,
+    };
+    if let Some(gate) = source.scan_gate {
+        let patience = Duration::from_secs(source.scan_timeout);
+        let scan = ecr.scan(&environment.repository, &image.published.digest, patience);
+        pass_gate(context, gate, scan.await?, &image.published)?;
+    }
+    Ok(image)
+}
+
+fn outcome(published: &Published) -> String {
+    if published.pushed {
         format!(
             "{}:{} ({} bytes sent)",
             published.repository_uri, published.tag, published.bytes_uploaded
         )
     } else {
         format!("nothing to do: {} is there", published.tag)
-    };
-    let push_time = stage.finish(outcome);
-    if let Some(gate) = source.scan_gate {
-        let patience = Duration::from_secs(source.scan_timeout);
-        let scan = ecr.scan(&environment.repository, &published.digest, patience);
-        pass_gate(context, gate, scan.await?, &published)?;
     }
-    Ok(PublishedImage {
-        push_time,
-        commit: image.commit,
-        published,
-        build_time,
-    })
 }
 
 /// Fails on findings at or above `gate`; says so where there was no scan.

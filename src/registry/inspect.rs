@@ -5,15 +5,28 @@ use serde::Deserialize;
 
 use super::access::Access;
 use super::client::{Failure, RemoteRepository};
-use crate::image::{BlobDescriptor, Digest};
+use crate::image::{BlobDescriptor, Digest, Tag};
 
 const REVISION: &str = "org.opencontainers.image.revision";
 /// Bytes of a configuration that are read at most.
 const LARGEST_CONFIG: u64 = 4 * 1024 * 1024;
 
+/// What a published image says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The platform that it is for, as `linux/amd64`.
+    pub platform: String,
+    /// The commit that it was built from.
+    pub commit: Option<String>,
+    /// How many blobs it has: its configuration and its layers.
+    pub blobs: usize,
+}
+
 #[derive(Deserialize)]
 struct ManifestContent {
     config: Config,
+    #[serde(default)]
+    layers: Vec<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -41,33 +54,33 @@ impl Inspector {
         })
     }
 
-    /// The commit that an image says it was built from.
+    /// The digest of the image that the tag names; none where nothing has the tag.
+    ///
+    /// # Errors
+    /// What kept us from seeing it.
+    pub async fn tagged(&self, tag: &Tag) -> Result<Option<Digest>, String> {
+        let digest = self.remote.tagged_digest(tag).await;
+        digest.map_err(|failure| failure.to_string())
+    }
+
+    /// What an image says about itself.
     ///
     /// # Errors
     /// What kept us from reading it.
-    pub async fn commit(&self, digest: &Digest) -> Result<Option<String>, String> {
-        let labels = self.labels(digest).await;
-        labels.map_err(|failure| failure.to_string())
+    pub async fn about(&self, digest: &Digest) -> Result<About, String> {
+        let read = self.read(digest).await;
+        let (config, blobs) = read.map_err(|failure| failure.to_string())?;
+        let labels = config.config().as_ref();
+        let labels = labels.and_then(|run| run.labels().as_ref());
+        Ok(About {
+            platform: format!("{}/{}", config.os(), config.architecture()),
+            commit: labels.and_then(|labels| labels.get(REVISION).cloned()),
+            blobs,
+        })
     }
 
-    /// The platform that an image says it is for, as `linux/amd64`.
-    ///
-    /// # Errors
-    /// What kept us from reading it.
-    pub async fn platform(&self, digest: &Digest) -> Result<String, String> {
-        let config = self.config(digest).await;
-        let config = config.map_err(|failure| failure.to_string())?;
-        Ok(format!("{}/{}", config.os(), config.architecture()))
-    }
-
-    async fn labels(&self, digest: &Digest) -> Result<Option<String>, Failure> {
-        let config = self.config(digest).await?;
-        let run = config.config().as_ref();
-        let labels = run.and_then(|run| run.labels().as_ref());
-        Ok(labels.and_then(|labels| labels.get(REVISION).cloned()))
-    }
-
-    async fn config(&self, digest: &Digest) -> Result<ImageConfiguration, Failure> {
+    /// The configuration, and how many blobs the image has.
+    async fn read(&self, digest: &Digest) -> Result<(ImageConfiguration, usize), Failure> {
         let malformed = |error: serde_json::Error| Failure::Protocol(error.to_string());
         let manifest = self.remote.manifest_of(digest).await?;
         let manifest: ManifestContent =
@@ -86,6 +99,7 @@ impl Inspector {
         };
         self.remote.fetch_blob(&blob, file.path()).await?;
         let content = tokio::fs::read(file.path()).await.map_err(unwritable)?;
-        serde_json::from_slice(&content).map_err(malformed)
+        let config = serde_json::from_slice(&content).map_err(malformed)?;
+        Ok((config, 1 + manifest.layers.len()))
     }
 }

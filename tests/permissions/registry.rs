@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use quilt_mcp_deploy::image::Tag;
-use quilt_mcp_deploy::registry::{Access, Copy, Credentials, Inspector, publish_image};
+use quilt_mcp_deploy::registry::{
+    Access, Copy, Credentials, Inspector, publish_image, published_before,
+};
 
 use crate::support::fake_registry::FakeRegistry;
 use crate::support::images;
@@ -65,6 +67,10 @@ async fn the_registry_is_asked_for_what_is_listed_and_all_of_it() {
     publish_image(&access(&source), &image, &tag, Arc::new(|_| ()))
         .await
         .unwrap();
+    // The same commit again.
+    let revision = image.commit.as_deref().unwrap();
+    let before = published_before(&access(&source), &tag, revision).await;
+    assert_eq!(before.unwrap().digest, image.digest);
     assert_eq!(actions_of(&source), of_registry_in("publish"));
 
     source.contents().requests.clear();
@@ -75,8 +81,7 @@ async fn the_registry_is_asked_for_what_is_listed_and_all_of_it() {
 
     source.contents().requests.clear();
     let inspector = Inspector::connect(&from).await.unwrap();
-    inspector.platform(&image.digest).await.unwrap();
-    inspector.commit(&image.digest).await.unwrap();
+    inspector.about(&image.digest).await.unwrap();
     for looks in ["verify", "images and prune"] {
         assert_eq!(actions_of(&source), of_registry_in(looks));
     }

@@ -1,5 +1,6 @@
 //! A proxy before a registry that makes trouble with some requests, and may want a token of its own.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -57,11 +58,13 @@ struct Proxy {
     tokens: Option<Tokens>,
 }
 
-/// The token that is good now, and the `Authorization` that buys a new one.
+/// How many tokens were sold, each of them good until it is refused, and the `Authorization` that
+/// buys one.
 #[derive(Clone)]
 struct Tokens {
     price: String,
-    generation: Arc<AtomicUsize>,
+    sold: Arc<AtomicUsize>,
+    refused: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// A running proxy.
@@ -83,7 +86,8 @@ impl Troublesome {
     pub async fn with_tokens(upstream: &str, plan: Plan, price: &str) -> Self {
         let tokens = Tokens {
             price: price.to_owned(),
-            generation: Arc::new(AtomicUsize::new(1)),
+            sold: Arc::default(),
+            refused: Arc::default(),
         };
         Self::with(upstream, plan, Some(tokens)).await
     }
@@ -125,7 +129,7 @@ impl Troublesome {
     /// How many tokens were sold.
     pub fn tokens_sold(&self) -> usize {
         let tokens = self.tokens.as_ref().unwrap();
-        tokens.generation.load(Ordering::Relaxed) - 1
+        tokens.sold.load(Ordering::Relaxed)
     }
 }
 
@@ -153,12 +157,7 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response<Body> {
     let number = proxy.requests.fetch_add(1, Ordering::Relaxed);
     let trouble = (proxy.plan)(number);
     proxy.met.lock().unwrap().extend(trouble);
-    if trouble == Some(Trouble::Expired)
-        && let Some(tokens) = &proxy.tokens
-    {
-        tokens.generation.fetch_add(1, Ordering::Relaxed);
-    }
-    if let Some(refused) = proxy.refuse(&request) {
+    if let Some(refused) = proxy.refuse(&request, trouble == Some(Trouble::Expired)) {
         return refused;
     }
     match trouble {
@@ -193,15 +192,24 @@ impl Proxy {
         if paid != Some(tokens.price.as_str()) || !query.contains("service=test") {
             return refusal(401, "UNAUTHORIZED");
         }
-        let generation = tokens.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        Response::new(Body::from(format!(r#"{{"token":"t{generation}"}}"#)))
+        let number = tokens.sold.fetch_add(1, Ordering::Relaxed) + 1;
+        Response::new(Body::from(format!(r#"{{"token":"t{number}"}}"#)))
     }
 
-    fn refuse(&self, request: &Request) -> Option<Response<Body>> {
+    /// Refuses what shows no token, and one that ends with this request; the same request is not
+    /// refused again.
+    fn refuse(&self, request: &Request, ends: bool) -> Option<Response<Body>> {
         let tokens = self.tokens.as_ref()?;
-        let good = format!("Bearer t{}", tokens.generation.load(Ordering::Relaxed));
+        let what = format!("{} {}", request.method(), request.uri());
         let shown = request.headers().get("authorization");
-        if shown.and_then(|value| value.to_str().ok()) == Some(good.as_str()) {
+        let shows_token = shown
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|shown| shown.starts_with("Bearer t"));
+        if shows_token && !ends {
+            return None;
+        }
+        let is_first = tokens.refused.lock().unwrap().insert(what);
+        if shows_token && !is_first {
             return None;
         }
         let mut answer = refusal(401, "UNAUTHORIZED");

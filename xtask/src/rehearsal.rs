@@ -14,6 +14,9 @@ pub struct Trouble {
     /// How many releases
     #[arg(long, value_name = "N", default_value_t = 100)]
     seeds: u32,
+    /// The first seed: `--first 42 --seeds 1` plays release 42 again
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    first: u32,
 }
 
 /// Measure the time from the first evidence of a broken release to the verdict
@@ -35,7 +38,8 @@ impl Trouble {
         let mut test = cargo();
         test.args(["test", "--package", "quilt-mcp-deploy", "--test", "trouble"])
             .args(["--", "--nocapture"])
-            .env("QUILT_MCP_TROUBLE_SEEDS", self.seeds.to_string());
+            .env("QUILT_MCP_TROUBLE_SEEDS", self.seeds.to_string())
+            .env("QUILT_MCP_TROUBLE_FIRST_SEED", self.first.to_string());
         stream(&mut test)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -1,5 +1,6 @@
 //! Publishing: an image of this machine becomes a tagged image of a registry.
 
+mod before;
 mod error;
 mod sbom;
 
@@ -16,6 +17,7 @@ use super::client::{Failure, Manifest, RemoteRepository};
 use super::upload::{Outcome, Upload};
 use crate::image::check;
 use crate::image::{BlobDescriptor, Digest, Image, ImageReference, RepositoryName, Tag};
+pub use before::published_before;
 pub use error::PushError;
 pub use sbom::SbomState;
 
@@ -48,6 +50,22 @@ pub struct Published {
 }
 
 impl Published {
+    /// An image of so many blobs that the tag names, and of which nothing was sent.
+    fn already(target: &Access, tag: &Tag, digest: &Digest, blobs: usize) -> Self {
+        Self {
+            repository_uri: target.repository.clone(),
+            registry: target.repository.registry().to_owned(),
+            repository: target.repository.path().to_owned(),
+            tag: tag.clone(),
+            digest: digest.clone(),
+            pushed: false,
+            bytes_uploaded: 0,
+            blobs_uploaded: 0,
+            blobs_present: blobs,
+            sbom: None,
+        }
+    }
+
     /// The image's name, by digest: what a task definition should say.
     pub fn reference(&self) -> ImageReference {
         self.repository_uri.with_digest(&self.digest)
@@ -119,18 +137,7 @@ pub async fn publish_image(
 ) -> Result<Published, PushError> {
     check::check(image)?;
     let push = Push::new(target, tag, progress).await?;
-    let mut published = Published {
-        repository_uri: target.repository.clone(),
-        registry: target.repository.registry().to_owned(),
-        repository: target.repository.path().to_owned(),
-        tag: tag.clone(),
-        digest: image.digest.clone(),
-        pushed: false,
-        bytes_uploaded: 0,
-        blobs_uploaded: 0,
-        blobs_present: image.blobs().len(),
-        sbom: None,
-    };
+    let mut published = Published::already(target, tag, &image.digest, image.blobs().len());
     if push.tag_names(&image.digest).await? {
         return Ok(published);
     }

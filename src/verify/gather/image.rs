@@ -78,5 +78,6 @@ fn known(repository: &Fetched<Option<Repository>>) -> Fetched<&Repository> {
 async fn platform(ecr: &Ecr, repository: &Repository, digest: &Digest) -> Fetched<String> {
     let access = ecr.access(repository.uri.clone()).await?;
     let inspector = Inspector::connect(&access).await.map_err(Missing::Other)?;
-    inspector.platform(digest).await.map_err(Missing::Other)
+    let about = inspector.about(digest).await;
+    about.map(|about| about.platform).map_err(Missing::Other)
 }
