@@ -1,6 +1,7 @@
 //! The command line: one file per command, each with its arguments and a `run`.
 
 mod build;
+mod completions;
 mod context;
 mod deploy;
 mod diagnosis;
@@ -9,6 +10,7 @@ mod history;
 mod images;
 mod local;
 mod logs;
+mod man;
 mod plan;
 mod promote;
 mod prune;
@@ -20,6 +22,7 @@ mod schema;
 mod smoke;
 mod status;
 mod stop;
+mod usage;
 mod verdict;
 mod verify;
 mod watch;
@@ -46,9 +49,11 @@ const TICK: Duration = Duration::from_millis(500);
 #[derive(Debug, Parser)]
 #[command(
     name = "quilt-mcp-deploy",
-    version,
+    version = env!("QUILT_MCP_DEPLOY_VERSION"),
     propagate_version = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = "Examples:\n  quilt-mcp-deploy deploy\n  quilt-mcp-deploy verify --env staging\n  \
+quilt-mcp-deploy promote --from staging --to prod && quilt-mcp-deploy rollout --env prod"
 )]
 pub struct Cli {
     /// The options that every command takes.
@@ -132,11 +137,18 @@ pub enum Command {
     /// The local environment: a rehearsal of the AWS side on this machine
     #[command(subcommand)]
     Local(local::Local),
+    /// Print what a shell needs to complete our command lines
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for each command into a folder
+    Man(man::ManArgs),
 }
 
 /// Parses the command line, runs the command and gives its exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error),
+    };
     if let Command::Local(local::Local::ExecTask(task)) = &cli.command {
         return task.exec();
     }
@@ -208,25 +220,28 @@ async fn ticks<T>(report: &Report) -> T {
 }
 
 async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<Exit, Failure> {
-    let context = Context::new(cli.common, report, interrupt)?;
+    // Not before it is asked for: what needs no configuration must not fail for a wrong one.
+    let context = || Context::new(cli.common, report.clone(), interrupt);
     match cli.command {
-        Command::Deploy(args) => args.run(&context).await,
-        Command::Build(args) => args.run(&context).await,
-        Command::Publish(args) => args.run(&context).await,
-        Command::Plan(args) => args.run(&context).await,
-        Command::Promote(args) => args.run(&context).await,
-        Command::Images(args) => args.run(&context).await,
-        Command::Prune(args) => args.run(&context).await,
-        Command::Rollout(args) => args.run(&context).await,
-        Command::Watch(args) => args.run(&context).await,
-        Command::Stop(args) => args.run(&context).await,
-        Command::Rollback(args) => args.run(&context).await,
-        Command::Smoke(args) => args.run(&context).await,
-        Command::Verify(args) => args.run(&context).await,
-        Command::Status(args) => args.run(&context).await,
-        Command::History(args) => args.run(&context).await,
-        Command::Logs(args) => args.run(&context).await,
-        Command::Local(args) => args.run(&context).await,
+        Command::Completions(args) => args.run(&report),
+        Command::Man(args) => args.run(&report),
+        Command::Deploy(args) => args.run(&context()?).await,
+        Command::Build(args) => args.run(&context()?).await,
+        Command::Publish(args) => args.run(&context()?).await,
+        Command::Plan(args) => args.run(&context()?).await,
+        Command::Promote(args) => args.run(&context()?).await,
+        Command::Images(args) => args.run(&context()?).await,
+        Command::Prune(args) => args.run(&context()?).await,
+        Command::Rollout(args) => args.run(&context()?).await,
+        Command::Watch(args) => args.run(&context()?).await,
+        Command::Stop(args) => args.run(&context()?).await,
+        Command::Rollback(args) => args.run(&context()?).await,
+        Command::Smoke(args) => args.run(&context()?).await,
+        Command::Verify(args) => args.run(&context()?).await,
+        Command::Status(args) => args.run(&context()?).await,
+        Command::History(args) => args.run(&context()?).await,
+        Command::Logs(args) => args.run(&context()?).await,
+        Command::Local(args) => args.run(&context()?).await,
     }
 }
 

@@ -5,7 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{
-    build, deploy, history, local, logs, publish, rollback, rollout, smoke, stop, verify, watch,
+    build, completions, deploy, history, local, logs, man, publish, rollback, rollout, smoke, stop,
+    verify, watch,
 };
 use crate::plan::Plan;
 use crate::report::{ErrorReport, Record};
@@ -28,6 +29,10 @@ struct Failed {
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("build", of::<build::BuildResult>("What `build` prints")),
+        (
+            "completions",
+            of::<completions::CompletionsResult>("What `completions` prints"),
+        ),
         ("deploy", of::<deploy::DeployResult>("What `deploy` prints")),
         ("error", of::<Failed>("What a command that failed prints")),
         ("event", of::<Record>("A line of `--output ndjson`")),
@@ -51,6 +56,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
             "logs",
             of::<logs::LogsResult<'_>>("What `logs` prints, without --follow"),
         ),
+        ("man", of::<man::ManResult>("What `man` prints")),
         ("plan", of::<Plan>("What `plan` prints")),
         (
             "publish",
