@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod history;
 pub mod image;
+pub mod init;
 pub mod interrupt;
 pub mod logs;
 pub mod permissions;

@@ -8,6 +8,7 @@ mod diagnosis;
 mod failure;
 mod history;
 mod images;
+mod init;
 mod local;
 mod logs;
 mod man;
@@ -102,6 +103,8 @@ pub struct Common {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write an environment into quilt-mcp.toml
+    Init(init::InitArgs),
     /// Publish this checkout and roll it out: the whole release
     Deploy(deploy::Deploy),
     /// Build the linux/amd64 image of this checkout and print its digest
@@ -221,8 +224,10 @@ async fn ticks<T>(report: &Report) -> T {
 
 async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<Exit, Failure> {
     // Not before it is asked for: what needs no configuration must not fail for a wrong one.
+    let common = cli.common.clone();
     let context = || Context::new(cli.common, report.clone(), interrupt);
     match cli.command {
+        Command::Init(args) => args.run(&common, &report).await,
         Command::Completions(args) => args.run(&report),
         Command::Man(args) => args.run(&report),
         Command::Deploy(args) => args.run(&context()?).await,

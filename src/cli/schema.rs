@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{
-    build, completions, deploy, history, local, logs, man, publish, rollback, rollout, smoke, stop,
-    verify, watch,
+    build, completions, deploy, history, init, local, logs, man, publish, rollback, rollout, smoke,
+    stop, verify, watch,
 };
 use crate::plan::Plan;
 use crate::report::{ErrorReport, Record};
@@ -40,6 +40,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
             "history",
             of::<history::HistoryResult>("What `history` prints"),
         ),
+        ("init", of::<init::InitResult>("What `init` prints")),
         (
             "local-calls",
             of::<local::CallsResult>("What `local calls` prints"),
@@ -62,6 +63,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
             "publish",
             of::<publish::PublishResult>("What `publish` prints"),
         ),
+        ("quilt-mcp.toml", crate::config::schema()),
         (
             "rollback",
             of::<rollback::RollbackResult>("What `rollback` prints"),
