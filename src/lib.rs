@@ -11,6 +11,7 @@ pub mod arn;
 pub mod aws;
 pub mod cli;
 pub mod config;
+pub mod connect;
 pub mod history;
 pub mod image;
 pub mod init;

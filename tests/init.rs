@@ -308,10 +308,6 @@ fn bad_input_changes_nothing() {
         (&from("absent.json"), "cannot read absent.json"),
         (&from("."), "cannot read ."),
         (
-            &[&from("outputs.json")[..], &["--env", "local"]].concat()[2..],
-            "unexpected",
-        ),
-        (
             &[GIVEN, &["--account-id", "12"]].concat(),
             "cannot be used multiple times",
         ),

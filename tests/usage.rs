@@ -9,6 +9,7 @@ use std::process::{Command as Process, Stdio};
 use clap::{Command, CommandFactory, Parser};
 use quilt_mcp_deploy::cli::Cli as CommandLine;
 use support::cli::Cli;
+use support::shell::words;
 use support::tool;
 
 /// Every command that help shows, with its words.
@@ -31,7 +32,7 @@ fn commands() -> Vec<(String, Command)> {
 fn calls(line: &str) -> Vec<Vec<String>> {
     let mut calls: Vec<Vec<String>> = Vec::new();
     let mut within = false;
-    for word in shell_words(line) {
+    for word in words(line) {
         match word.as_str() {
             "quilt-mcp-deploy" => {
                 calls.push(vec!["quilt-mcp-deploy".to_owned()]);
@@ -43,24 +44,6 @@ fn calls(line: &str) -> Vec<Vec<String>> {
         }
     }
     calls
-}
-
-fn shell_words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    for letter in line.chars() {
-        match (letter, quote) {
-            // What a substitution gives is one word here.
-            ('(', None) if words.last().is_some_and(|word| word.ends_with('$')) => {
-                quote = Some(')');
-            }
-            ('\'' | '"', None) => quote = Some(letter),
-            (letter, Some(open)) if letter == open => quote = None,
-            (' ', None) => words.push(String::new()),
-            (letter, _) => words.last_mut().unwrap().push(letter),
-        }
-    }
-    words
 }
 
 #[test]

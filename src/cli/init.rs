@@ -1,7 +1,7 @@
 //! `init`: an environment into `quilt-mcp.toml`.
 
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -286,7 +286,13 @@ impl From<ServiceError> for Failure {
 
 impl From<AskError> for Failure {
     fn from(error: AskError) -> Self {
-        Self::new(Exit::Usage, error.to_string()).hint("nothing was written")
+        let AskError::NoAnswer(source) = &error;
+        let exit = match source.kind() {
+            // Ctrl-C, which the terminal gives to whoever reads keys.
+            io::ErrorKind::Interrupted => Exit::Interrupted,
+            _ => Exit::Usage,
+        };
+        Self::new(exit, error.to_string()).hint("nothing was written")
     }
 }
 

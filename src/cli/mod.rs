@@ -2,6 +2,7 @@
 
 mod build;
 mod completions;
+mod connect;
 mod context;
 mod deploy;
 mod diagnosis;
@@ -140,6 +141,8 @@ pub enum Command {
     /// The local environment: a rehearsal of the AWS side on this machine
     #[command(subcommand)]
     Local(local::Local),
+    /// Print or write an MCP client's configuration for the environment; never a token
+    Connect(connect::ConnectArgs),
     /// Print what a shell needs to complete our command lines
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command into a folder
@@ -247,6 +250,7 @@ async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<
         Command::History(args) => args.run(&context()?).await,
         Command::Logs(args) => args.run(&context()?).await,
         Command::Local(args) => args.run(&context()?).await,
+        Command::Connect(args) => args.run(&context()?),
     }
 }
 

@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{
-    build, completions, deploy, history, init, local, logs, man, publish, rollback, rollout, smoke,
-    stop, verify, watch,
+    build, completions, connect, deploy, history, init, local, logs, man, publish, rollback,
+    rollout, smoke, stop, verify, watch,
 };
 use crate::plan::Plan;
 use crate::report::{ErrorReport, Record};
@@ -32,6 +32,10 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         (
             "completions",
             of::<completions::CompletionsResult>("What `completions` prints"),
+        ),
+        (
+            "connect",
+            of::<connect::ConnectResult>("What `connect` prints"),
         ),
         ("deploy", of::<deploy::DeployResult>("What `deploy` prints")),
         ("error", of::<Failed>("What a command that failed prints")),

@@ -74,6 +74,11 @@ impl Draft {
         }
     }
 
+    /// Whether an environment may have this key.
+    pub fn takes(key: &str) -> bool {
+        KEYS.all.iter().any(|known| known == key)
+    }
+
     /// The keys that are known.
     pub fn entries(&self) -> &[Entry] {
         &self.0

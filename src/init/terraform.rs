@@ -198,6 +198,10 @@ pub fn parse(text: &str, from: String) -> Result<Draft, TerraformError> {
     };
     let mut draft = Draft::default();
     for (key, value) in &keys {
+        if !Draft::takes(key) {
+            let found = format!("an environment has no key {key}, as far as this version knows");
+            return Err(TerraformError::NotAnEnvironment { from, found });
+        }
         match toml(value) {
             Some(value) => draft.set(key, value),
             // Terraform has null for what is not set.
@@ -287,6 +291,10 @@ mod tests {
                 "missing field `value`",
             ),
             (json!({OUTPUT: {"value": "acme"}}), "it is text"),
+            (
+                json!({OUTPUT: {"value": {"clutser": "a"}}}),
+                "no key clutser",
+            ),
             (
                 json!({OUTPUT: {"value": {"cors_origins": [null]}}}),
                 "its key cors_origins",

@@ -249,6 +249,11 @@ pub enum Event {
         /// What.
         message: String,
     },
+    /// What is left for an operator to do.
+    Note {
+        /// What.
+        message: String,
+    },
     /// The command ended: always the last event.
     Result {
         /// The exit code.
