@@ -71,6 +71,22 @@ fn every_command_has_examples_that_can_be_typed() {
     assert!(typed > 40, "only {typed} examples were found");
 }
 
+/// What stands beside a command's arguments is what its help says, all of it.
+#[test]
+fn help_tells_the_whole_story() {
+    let cli = Cli::new();
+    for (command, says) in [
+        ("smoke", "comes from QUILT_MCP_TOKEN"),
+        ("rollback", "not simply the number before"),
+        ("build", "The native builder compiles"),
+        ("init", "comments too"),
+    ] {
+        let help = cli.run(&[command, "--help"]).stdout;
+        let help: Vec<&str> = help.split_whitespace().collect();
+        assert!(help.join(" ").contains(says), "{help:?}");
+    }
+}
+
 #[test]
 fn every_option_is_explained() {
     for (words, command) in commands() {

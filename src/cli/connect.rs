@@ -13,8 +13,9 @@ use super::{Context, Exit, Failure};
 use crate::connect::{Client, ConnectError, Merged, Server, SettingsFile, Token, curl};
 use crate::report::{Event, Reporter as _};
 
-/// Print what an MCP client needs to use the environment's endpoint, or write it where the client
-/// reads it. Never a token: the client takes that from a variable or a command, or asks for it.
+/// Print an MCP client's configuration for the environment, or add it to the client's file.
+///
+/// Never a token: the client takes that from a variable or a command, or asks for it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  quilt-mcp-deploy connect claude-desktop --env prod --token-command 'pass show quilt/token' --write\n  \

@@ -62,6 +62,56 @@ pub enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// Every exit code, in order.
+    pub const ALL: [Self; 16] = [
+        Self::Done,
+        Self::Internal,
+        Self::Usage,
+        Self::PlanChanges,
+        Self::Preflight,
+        Self::Build,
+        Self::Publish,
+        Self::RolloutFailed,
+        Self::RolledBack,
+        Self::Superseded,
+        Self::Unknown,
+        Self::InFlight,
+        Self::Smoke,
+        Self::Credentials,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// What it says to an operator, as the reference has it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done, or nothing to do",
+            Self::Internal => "a fault of the program or of this machine",
+            Self::Usage => "wrong usage or configuration",
+            Self::PlanChanges => "`plan --detailed-exitcode`: a rollout would change something",
+            Self::Preflight => {
+                "something was not right beforehand, or AWS refused to begin; the service was not changed"
+            }
+            Self::Build => "the image was not built",
+            Self::Publish => "the image was not published",
+            Self::RolloutFailed => "the release failed and was not rolled back",
+            Self::RolledBack => "the release failed and the service returned to what it ran before",
+            Self::Superseded => "somebody else's deployment took the release's place",
+            Self::Unknown => "time ran out, or the answer is not known",
+            Self::InFlight => "another deployment is under way",
+            Self::Smoke => {
+                "the service runs the release, but the endpoint does not answer as an MCP server should"
+            }
+            Self::Credentials => "no, expired or foreign credentials",
+            Self::Interrupted => {
+                "stopped by Ctrl-C; ECS goes on with what it was told, unless `--on-interrupt rollback`"
+            }
+            Self::Terminated => "stopped by SIGTERM; otherwise as 130",
+        }
+    }
+}
+
 impl From<Signal> for Exit {
     fn from(signal: Signal) -> Self {
         match signal {

@@ -16,10 +16,9 @@ use crate::init::terraform::{self, Outputs, TerraformError};
 use crate::init::{AskError, Draft, File, FileError, Text, ask};
 use crate::report::{Report, Surroundings};
 
-/// Write an environment into quilt-mcp.toml: from Terraform's outputs, from a service that runs, or
-/// from answers.
+/// Write an environment into quilt-mcp.toml.
 ///
-/// Everything else in the file stays as it is, comments too. What is given as an option is taken
+/// It comes from Terraform's outputs, from a service that runs, or from answers. Everything else in the file stays as it is, comments too. What is given as an option is taken
 /// instead of what was found. At a terminal, and not in CI, what is still missing is asked for.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  quilt-mcp-deploy init\n  \
@@ -29,7 +28,7 @@ quilt-mcp-deploy init --env staging --from-service acme-staging/acme-staging-mcp
 pub struct InitArgs {
     /// Take the output `quilt_mcp_environment` of `terraform output -json`: of this file, of standard
     /// input (-), or of Terraform itself, run in --terraform-dir
-    #[arg(long, value_name = "FILE|-", num_args = 0..=1, conflicts_with = "from_service")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "from_service")]
     from_terraform: Option<Option<PathBuf>>,
     /// The folder that Terraform was applied in
     #[arg(long, value_name = "DIR", requires = "from_terraform")]

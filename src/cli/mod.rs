@@ -101,51 +101,31 @@ pub struct Common {
     pub verbose: u8,
 }
 
-/// What to do.
+/// What to do. What help says of a command stands where its arguments are.
+#[allow(missing_docs)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write an environment into quilt-mcp.toml
     Init(init::InitArgs),
-    /// Publish this checkout and roll it out: the whole release
     Deploy(deploy::Deploy),
-    /// Build the linux/amd64 image of this checkout and print its digest
     Build(build::Build),
-    /// Push this checkout's image to the environment's repository and print its digest
     Publish(publish::Publish),
-    /// Show what `rollout` would do; changes nothing
     Plan(plan::PlanArgs),
-    /// Copy an image, byte for byte, from one environment's repository to another's
     Promote(promote::Promote),
-    /// List the environment's published images and where each runs
     Images(images::Images),
-    /// Delete old images that no environment runs or ran
     Prune(prune::Prune),
-    /// Move the service to a published image and watch it to a verdict
     Rollout(rollout::RolloutArgs),
-    /// Attach to a deployment and watch it to its verdict
     Watch(watch::WatchArgs),
-    /// Stop the deployment under way and leave the service as it is
     Stop(stop::StopArgs),
-    /// Return the service to what ran before, at once if a deployment is under way
     Rollback(rollback::RollbackArgs),
-    /// Do an MCP handshake with the environment's endpoint
     Smoke(smoke::SmokeArgs),
-    /// Check, without changing anything, whether the environment is ready for a release
     Verify(verify::VerifyArgs),
-    /// Show the service, its deployments, tasks and targets, and what they run
     Status(status::StatusArgs),
-    /// Show the releases of the service, newest first
     History(history::HistoryArgs),
-    /// Show what the service's tasks wrote
     Logs(logs::LogsArgs),
-    /// The local environment: a rehearsal of the AWS side on this machine
     #[command(subcommand)]
     Local(local::Local),
-    /// Print or write an MCP client's configuration for the environment; never a token
     Connect(connect::ConnectArgs),
-    /// Print what a shell needs to complete our command lines
     Completions(completions::Completions),
-    /// Print the manual page, or write one for each command into a folder
     Man(man::ManArgs),
 }
 

@@ -296,7 +296,7 @@ impl Source<'_> {
             span,
             message,
             label,
-            Some("the keys are described in docs/configuration.md"),
+            Some("the keys are described in docs/reference/configuration.md"),
         )
     }
 
