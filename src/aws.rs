@@ -2,6 +2,7 @@
 //! account guard, and what an AWS error means to an operator.
 
 pub mod direct;
+pub mod service_deployments;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -63,6 +63,19 @@ pub struct Running {
     pub template_waiting: Option<String>,
 }
 
+impl Running {
+    /// The commit for people; where it is not recorded, why not.
+    fn commit(&self) -> String {
+        let tags = &self.tags;
+        match (&tags.commit, &tags.image_tag, &tags.released) {
+            (Some(commit), ..) => commit.clone(),
+            (None, Some(tag), _) => format!("not recorded; released as {tag}"),
+            (None, None, Some(_)) => "not recorded; released by digest".to_owned(),
+            (None, None, None) => "not released by this tool".to_owned(),
+        }
+    }
+}
+
 /// Why there is no status.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
@@ -135,14 +148,7 @@ impl Status {
             ),
             ("service", format!("{} in {}", self.service, self.cluster)),
             ("revision", last_part(&release.revision).to_owned()),
-            (
-                "commit",
-                release
-                    .tags
-                    .commit
-                    .clone()
-                    .unwrap_or_else(|| "not released by this tool".into()),
-            ),
+            ("commit", release.commit()),
             (
                 "digest",
                 release

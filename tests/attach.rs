@@ -193,6 +193,58 @@ fn a_rollback_goes_to_the_last_revision_that_succeeded_not_to_the_number_before(
 }
 
 #[test]
+fn after_the_first_release_there_is_nothing_to_return_to() {
+    let scene = Scene::set();
+    let refused = scene.run(&["rollback"]).expect(4);
+    let told = "no earlier revision";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    assert!(scene.runs_first());
+}
+
+#[test]
+fn ecs_s_own_return_is_never_taken_for_a_release() {
+    let scene = Scene::set();
+    let first = scene.first["revision"]["arn"].as_str().unwrap();
+    let hold = ["--revision", first, "--seconds", "86400"];
+    scene
+        .run(&[&["local", "fault", "slow-start"], &hold[..]].concat())
+        .expect(0);
+    scene.run(&["local", "calls", "--reset"]).expect(0);
+    let broken = scene.rehearsal.fixture("exits");
+    let started = scene.rehearsal.deploy(&broken, &["--no-wait"]).expect(0);
+    let broken = &started.json()["revision"]["arn"];
+    scene.wait_until("a return", |status| {
+        let deployments = status["deployments"].as_array().unwrap();
+        let primary = deployments.iter().find(|one| one["status"] == "PRIMARY");
+        primary.unwrap()["task_definition"] == first && deployments.len() > 1
+    });
+    let start = |command: &str| {
+        let mut command = scene.rehearsal.command(&[command, "--output", "json"]);
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let (watch, rollback) = (start("watch"), start("rollback"));
+    scene.run(&["local", "fault", "clear"]).expect(0);
+    for (watched, returned) in [
+        (end(watch), end(rollback)),
+        (end(start("watch")), end(start("rollback"))),
+    ] {
+        let watched = watched.expect(8).json();
+        assert_eq!(&watched["revision"], broken);
+        assert_eq!(watched["verdict"]["verdict"], "rolled_back");
+        assert_eq!(watched["verdict"]["to"], first);
+        let returned = returned.expect(0).json();
+        assert_eq!(&returned["from"], broken);
+        assert_eq!(returned["to"], first);
+        assert_eq!(returned["done"], true);
+    }
+    assert_eq!(scene.calls("ecs:UpdateService"), 1);
+    assert_eq!(scene.calls("ecs:StopServiceDeployment"), 0);
+    scene.roll_out(&[]).expect(0);
+    scene.run(&["watch"]).expect(0);
+}
+
+#[test]
 fn a_deployment_that_was_stopped_is_called_so() {
     let scene = Scene::set();
     scene.run(&["stop"]).expect(4);
@@ -279,4 +331,37 @@ fn without_service_deployments_a_rollback_is_still_a_rollback() {
     let told = "cannot see ECS's service deployments";
     assert_eq!(ended.stderr.matches(told).count(), 1, "{}", ended.stderr);
     assert!(scene.runs_first());
+}
+
+#[test]
+fn a_look_at_ten_tasks_is_six_calls() {
+    let scene = Scene::set();
+    scene
+        .rehearsal
+        .update_service(|update| update.desired_count(10));
+    scene.wait_until("ten tasks", |status| {
+        let targets = status["targets"].as_array().unwrap();
+        targets
+            .iter()
+            .filter(|target| target["state"] == "healthy")
+            .count()
+            == 10
+    });
+    scene.run(&["local", "calls", "--reset"]).expect(0);
+    scene.roll_out(&["--bake", "2"]).expect(0);
+    let counted = scene
+        .run(&["local", "calls", "--output", "json"])
+        .expect(0)
+        .json();
+    let looks = scene.calls("ecs:DescribeTasks");
+    let total = counted["total"].as_u64().unwrap();
+    println!("{total} calls, {looks} looks");
+    assert!(looks > 5, "{counted:#}");
+    assert_eq!(scene.calls("ecs:ListTasks"), 2 * looks);
+    assert_eq!(
+        scene.calls("elasticloadbalancing:DescribeTargetHealth"),
+        looks
+    );
+    // What is asked once, and the looks.
+    assert!(total <= 6 * looks + 30, "{counted:#}");
 }

@@ -176,3 +176,47 @@ fn following_loses_and_doubles_no_line() {
     assert_eq!(ended.status.code(), Some(130));
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
 }
+
+#[test]
+fn a_status_that_is_watched_shows_what_changes_until_a_signal() {
+    let rehearsal = Rehearsal::new();
+    rehearsal.deploy(&rehearsal.server(FIRST), &[]).expect(0);
+    let refused = rehearsal.run(&["status", "--watch", "--output", "json"]);
+    assert!(refused.expect(2).stderr.contains("ndjson"));
+
+    let watch = ["status", "--watch", "--every", "1"];
+    let events = [&watch[..], &["--output", "ndjson"]].concat();
+    let spawn = |arguments: &[&str]| {
+        let mut command = rehearsal.command(arguments);
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let mut events = spawn(&events);
+    let mut text = spawn(&watch);
+    let mut lines = BufReader::new(events.stdout.take().unwrap()).lines();
+    let mut commit_seen = |commit: &str| {
+        lines.by_ref().any(|line| {
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            event["event"] == "snapshot" && event["result"]["release"]["commit"] == commit
+        })
+    };
+    assert!(commit_seen(FIRST));
+    rehearsal.deploy(&rehearsal.server(SECOND), &[]).expect(0);
+    assert!(commit_seen(SECOND));
+    let mut shown = BufReader::new(text.stdout.take().unwrap()).lines();
+    for commit in [FIRST, SECOND] {
+        assert!(shown.any(|line| line.unwrap().contains(commit)));
+    }
+    for child in [&mut events, &mut text] {
+        let pid = child.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+    // What they still write must find somebody who reads.
+    for line in lines.chain(shown) {
+        line.unwrap();
+    }
+    assert_eq!(events.wait().unwrap().code(), Some(130));
+    assert_eq!(text.wait().unwrap().code(), Some(130));
+}

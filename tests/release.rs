@@ -183,35 +183,19 @@ fn a_broken_release_is_left_alone_where_rollback_is_off() {
     assert_eq!(errors, Vec::<String>::new());
 }
 
-/// As an operator would with the AWS CLI: by ECS's own API.
 fn turn_rollback_off(rehearsal: &Rehearsal) {
-    use aws_sdk_ecs::config::{BehaviorVersion, Credentials, Region};
     use aws_sdk_ecs::types::{DeploymentCircuitBreaker, DeploymentConfiguration};
-    let description = rehearsal.description();
-    let config = aws_sdk_ecs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::from_keys("test", "test", None))
-        .endpoint_url(description["endpoint_url"].as_str().unwrap())
-        .build();
     let breaker = DeploymentCircuitBreaker::builder()
         .enable(true)
         .rollback(false)
         .build();
-    let update = aws_sdk_ecs::Client::from_conf(config)
-        .update_service()
-        .cluster("quilt-local")
-        .service("quilt-local-mcp-server")
-        .deployment_configuration(
+    rehearsal.update_service(|update| {
+        update.deployment_configuration(
             DeploymentConfiguration::builder()
                 .deployment_circuit_breaker(breaker)
                 .build(),
         )
-        .send();
-    tokio::runtime::Runtime::new()
-        .unwrap()
-        .block_on(update)
-        .unwrap();
+    });
 }
 
 #[test]

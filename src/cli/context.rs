@@ -157,6 +157,14 @@ impl Context {
     pub fn print<T: Serialize + Display>(&self, result: &T) -> Result<(), Failure> {
         Ok(self.reporter.print(result)?)
     }
+
+    /// Shows a result that takes the place of the one shown before.
+    ///
+    /// # Errors
+    /// [`Failure`] when stdout is closed or full.
+    pub fn redraw<T: Serialize + Display>(&self, result: &T) -> Result<(), Failure> {
+        Ok(self.reporter.redraw(result)?)
+    }
 }
 
 /// A stage under way.

@@ -9,18 +9,20 @@ use serde::Serialize;
 use super::verdict::{exit_of, tell};
 use super::{Context, Exit, Failure};
 use crate::arn::last_part;
-use crate::aws::Clients;
-use crate::config::Environment;
 use crate::history::{PastVerdict, releases};
+use crate::rollout::Engine;
+use crate::rollout::observation::ServiceDeploymentStatus;
 use crate::rollout::preflight::Snapshot;
+use crate::rollout::returning::Return;
 use crate::rollout::rollback::{
-    RollbackOptions, RollbackOutcome, in_flight, roll_back_in_flight, roll_back_to,
+    RollbackOptions, RollbackOutcome, in_flight, join_return, roll_back_in_flight, roll_back_to,
 };
 
 /// Return the service to what ran before, at once if a deployment is under way.
 ///
 /// A deployment under way is stopped, and ECS itself returns to the service revision before
-/// it. Else the last revision whose deployment succeeded, before the one that runs, is
+/// it. Where ECS goes back by itself, that is waited for; where it did, there is nothing left to
+/// do, and --to goes further back. Else the last revision whose deployment succeeded, before the one that runs, is
 /// deployed again: not simply the number before. No revision is registered or deregistered.
 #[derive(Debug, Args)]
 #[command(
@@ -69,15 +71,9 @@ impl RollbackArgs {
         let before = Snapshot::take(&clients, &environment)
             .await
             .map_err(Failure::from)?;
-        let outcome = match (&self.to, in_flight(&before)) {
-            (Some(to), _) => roll_back_to(&engine, &before, to, &options).await?,
-            (None, Some(deployment)) => {
-                roll_back_in_flight(&engine, &before, deployment, &options).await?
-            }
-            (None, None) => {
-                let to = last_succeeded(&environment, &clients, &before).await?;
-                roll_back_to(&engine, &before, &to, &options).await?
-            }
+        let outcome = match &self.to {
+            Some(to) => roll_back_to(&engine, &before, to, &options).await?,
+            None => roll_back(&engine, &before, &options).await?,
         };
         let interrupted = options.wait && outcome.verdict.is_none();
         let exit = match exit_of(context, outcome.verdict.as_ref(), interrupted) {
@@ -105,20 +101,37 @@ impl RollbackArgs {
     }
 }
 
-/// The last revision whose deployment succeeded, other than the one that the service names.
-async fn last_succeeded(
-    environment: &Environment,
-    clients: &Clients,
+async fn roll_back(
+    engine: &Engine<'_>,
     before: &Snapshot,
-) -> Result<String, Failure> {
+    options: &RollbackOptions,
+) -> Result<RollbackOutcome, Failure> {
+    if let Some(returning) = Return::find(engine).await?
+        && returning.status != ServiceDeploymentStatus::RollbackFailed
+    {
+        return Ok(join_return(engine, before, &returning, options).await);
+    }
+    if let Some(deployment) = in_flight(before) {
+        return Ok(roll_back_in_flight(engine, before, deployment, options).await?);
+    }
+    let to = last_succeeded(engine, before).await?;
+    Ok(roll_back_to(engine, before, &to, options).await?)
+}
+
+/// The last revision whose deployment succeeded, other than the one that the service names.
+/// A template is none: its deployment was of no tasks.
+async fn last_succeeded(engine: &Engine<'_>, before: &Snapshot) -> Result<String, Failure> {
     const DEPLOYMENTS: usize = 100;
-    let history = releases(clients, environment, DEPLOYMENTS).await?;
+    let environment = engine.environment;
+    let history = releases(engine.clients, environment, DEPLOYMENTS).await?;
     let degraded = history.degraded;
     history
         .releases
         .into_iter()
         .find(|release| {
-            release.verdict == PastVerdict::Succeeded && release.revision != before.task_definition
+            release.verdict == PastVerdict::Succeeded
+                && !release.template
+                && release.revision != before.task_definition
         })
         .map(|release| release.revision)
         .ok_or_else(|| {

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types::{
-    ServiceDeployment, ServiceDeploymentBrief, ServiceDeploymentRollbackMonitorsStatus,
-    ServiceDeploymentStatus, ServiceRevision,
+    ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus, ServiceDeploymentStatus,
+    ServiceRevision,
 };
 
 use super::{Found, PastVerdict, instant};
+use crate::aws::service_deployments::{describe, list, revisions_of};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
-
-/// How many service deployments, or service revisions, one call describes
-/// (Amazon ECS API Reference, `DescribeServiceDeployments`, `DescribeServiceRevisions`).
-const BATCH: usize = 20;
 
 /// The newest `limit` service deployments, newest first.
 pub(super) async fn read(
@@ -21,11 +18,7 @@ pub(super) async fn read(
     environment: &Environment,
     limit: usize,
 ) -> Result<Vec<Found>, AwsError> {
-    let mut listed = list(clients, environment).await?;
-    // ECS promises no order.
-    listed.sort_by_key(|brief| {
-        std::cmp::Reverse(brief.created_at().and_then(|at| at.to_millis().ok()))
-    });
+    let mut listed = list(clients, environment, None).await?;
     listed.truncate(limit);
     let arns: Vec<String> = listed
         .into_iter()
@@ -40,84 +33,12 @@ pub(super) async fn read(
         .collect();
     revisions.sort();
     revisions.dedup();
-    let revisions = describe_revisions(clients, &revisions).await?;
+    let revisions = revisions_of(clients, &revisions).await?;
     Ok(arns
         .iter()
         .filter_map(|arn| deployments.get(arn))
         .filter_map(|deployment| found(deployment, &revisions, &environment.container))
         .collect())
-}
-
-async fn list(
-    clients: &Clients,
-    environment: &Environment,
-) -> Result<Vec<ServiceDeploymentBrief>, AwsError> {
-    let mut found = Vec::new();
-    let mut next = None;
-    loop {
-        let page = clients
-            .ecs
-            .list_service_deployments()
-            .cluster(&environment.cluster)
-            .service(&environment.service)
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| {
-                AwsError::new("ecs:ListServiceDeployments", &environment.service, &error)
-            })?;
-        found.extend(page.service_deployments.unwrap_or_default());
-        next = page.next_token;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
-}
-
-async fn describe(
-    clients: &Clients,
-    arns: &[String],
-) -> Result<BTreeMap<String, ServiceDeployment>, AwsError> {
-    let mut found = BTreeMap::new();
-    for batch in arns.chunks(BATCH) {
-        let answer = clients
-            .ecs
-            .describe_service_deployments()
-            .set_service_deployment_arns(Some(batch.to_vec()))
-            .send()
-            .await
-            .map_err(|error| {
-                AwsError::new("ecs:DescribeServiceDeployments", batch.join(", "), &error)
-            })?;
-        for deployment in answer.service_deployments.unwrap_or_default() {
-            let arn = deployment.service_deployment_arn().unwrap_or_default();
-            found.insert(arn.to_owned(), deployment);
-        }
-    }
-    Ok(found)
-}
-
-async fn describe_revisions(
-    clients: &Clients,
-    arns: &[String],
-) -> Result<BTreeMap<String, ServiceRevision>, AwsError> {
-    let mut found = BTreeMap::new();
-    for batch in arns.chunks(BATCH) {
-        let answer = clients
-            .ecs
-            .describe_service_revisions()
-            .set_service_revision_arns(Some(batch.to_vec()))
-            .send()
-            .await
-            .map_err(|error| {
-                AwsError::new("ecs:DescribeServiceRevisions", batch.join(", "), &error)
-            })?;
-        for revision in answer.service_revisions.unwrap_or_default() {
-            let arn = revision.service_revision_arn().unwrap_or_default();
-            found.insert(arn.to_owned(), revision);
-        }
-    }
-    Ok(found)
 }
 
 fn target(deployment: &ServiceDeployment) -> Option<&str> {

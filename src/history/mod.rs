@@ -42,6 +42,8 @@ pub struct PastRelease {
     pub seconds: Option<f64>,
     /// The service deployment's ARN, where ECS's record of deployments could be read.
     pub service_deployment: Option<String>,
+    /// Whether the revision is a template: it names no image that was released.
+    pub template: bool,
     /// Whether the service names this revision now.
     pub current: bool,
 }
@@ -192,6 +194,7 @@ impl Found {
             finished_at: self.finished_at,
             seconds: elapsed,
             service_deployment: self.service_deployment,
+            template: described.is_some_and(Described::is_template),
             current: self.revision == running,
             revision: self.revision,
         }

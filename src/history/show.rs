@@ -57,6 +57,9 @@ impl PastRelease {
 
     /// The image's tag, else its commit, else its digest: what a person knows it by.
     fn image_name(&self) -> String {
+        if self.template {
+            return "none: template".to_owned();
+        }
         let short = |text: &str| text.get(..12).unwrap_or(text).to_owned();
         let digest = || {
             self.digest

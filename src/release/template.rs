@@ -26,7 +26,8 @@ pub struct Described {
 }
 
 impl Described {
-    fn is_template(&self) -> bool {
+    /// Whether Terraform made it, as what releases are made from.
+    pub fn is_template(&self) -> bool {
         self.tags.get(key::MANAGED_BY).map(String::as_str) == Some(key::TERRAFORM)
     }
 }

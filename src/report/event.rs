@@ -254,6 +254,11 @@ pub enum Event {
         /// What.
         message: String,
     },
+    /// What a command that goes on looking sees now; the next one takes its place.
+    Snapshot {
+        /// The object that `--output json` prints without `--watch`.
+        result: Value,
+    },
     /// The command ended: always the last event.
     Result {
         /// The exit code.

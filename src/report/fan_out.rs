@@ -61,7 +61,8 @@ impl Report {
             options.output,
             surroundings.stdout_style,
             surroundings.github,
-        );
+        )
+        .redrawing(surroundings.stdout_live);
         let mut views = vec![
             for_people(options, surroundings),
             Box::new(results) as Box<dyn View>,
@@ -94,15 +95,42 @@ impl Report {
     /// # Errors
     /// [`ReportError`] when it cannot be written.
     pub fn print<T: Serialize + Display>(&self, result: &T) -> Result<(), ReportError> {
-        let value = serde_json::to_value(result)
-            .map_err(|error| ReportError::Stdout(std::io::Error::other(error)))?;
-        let text = format!("{result:width$}", width = usize::from(self.width));
+        let (value, text) = self.two_faces(result)?;
         let mut state = self.state();
         state.result = Some(value);
         state
             .views
             .iter_mut()
             .try_for_each(|view| view.print(&text))
+    }
+
+    /// Shows a result that takes the place of the one before: to people in its place where they
+    /// sit at a terminal, to programs as an event.
+    ///
+    /// # Errors
+    /// [`ReportError`] when it cannot be written.
+    pub fn redraw<T: Serialize + Display>(&self, result: &T) -> Result<(), ReportError> {
+        let (value, text) = self.two_faces(result)?;
+        self.event(Event::Snapshot { result: value });
+        let mut state = self.state();
+        if let Some(failed) = state.failed.take() {
+            return Err(failed);
+        }
+        state
+            .views
+            .iter_mut()
+            .try_for_each(|view| view.redraw(&text))
+    }
+
+    /// A result for programs, and for people.
+    fn two_faces<T: Serialize + Display>(
+        &self,
+        result: &T,
+    ) -> Result<(Value, String), ReportError> {
+        let value = serde_json::to_value(result)
+            .map_err(|error| ReportError::Stdout(std::io::Error::other(error)))?;
+        let text = format!("{result:width$}", width = usize::from(self.width));
+        Ok((value, text))
     }
 
     /// The command ended: the last event.

@@ -73,6 +73,14 @@ pub trait View: Send {
     fn print(&mut self, _text: &str) -> Result<(), ReportError> {
         Ok(())
     }
+
+    /// Shows what takes the place of what was shown before, as people read it.
+    ///
+    /// # Errors
+    /// [`ReportError`] when it could not be written.
+    fn redraw(&mut self, text: &str) -> Result<(), ReportError> {
+        self.print(text)
+    }
 }
 
 /// What could not be written.

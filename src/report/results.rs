@@ -11,12 +11,17 @@ use super::{Event, Output, Record, ReportError, View, github};
 /// The version of the object that stands for an error.
 const ERROR_VERSION: u32 = 1;
 
+/// Puts the cursor into the upper left corner and empties the screen (ECMA-48: CUP, ED).
+const CLEAR_SCREEN: &str = "\x1b[H\x1b[J";
+
 /// Results as `--output` asks for them.
 pub struct Results {
     stream: Box<dyn Write + Send>,
     output: Output,
     style: Style,
     github: bool,
+    redraws: bool,
+    drawn: String,
 }
 
 impl Results {
@@ -32,7 +37,14 @@ impl Results {
             output,
             style,
             github,
+            redraws: false,
+            drawn: String::new(),
         }
+    }
+
+    /// The same; on a terminal that can be drawn on, a result may take the place of another.
+    pub fn redrawing(self, redraws: bool) -> Self {
+        Self { redraws, ..self }
     }
 
     fn write(&mut self, text: &str) -> Result<(), ReportError> {
@@ -81,6 +93,19 @@ impl View for Results {
             Output::Text => self.write_text(many_lines(text).trim_end()),
             Output::Json | Output::Ndjson => Ok(()),
         }
+    }
+
+    fn redraw(&mut self, text: &str) -> Result<(), ReportError> {
+        if self.output != Output::Text || self.drawn == text {
+            return Ok(());
+        }
+        if self.redraws {
+            write!(self.stream, "{CLEAR_SCREEN}").map_err(ReportError::Stdout)?;
+        } else if !self.drawn.is_empty() {
+            self.write("")?;
+        }
+        text.clone_into(&mut self.drawn);
+        self.print(text)
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub live: bool,
     /// The columns of stderr.
     pub width: u16,
+    /// Whether stdout is a terminal that can be drawn on.
+    pub stdout_live: bool,
     /// The columns of stdout.
     pub stdout_width: u16,
     /// Whether the log is one of GitHub Actions, which reads workflow commands from it.
@@ -91,6 +93,7 @@ impl Surroundings {
         Self {
             live: stderr.is_some() && !dumb && !is("CI") && !github,
             width: width(stderr),
+            stdout_live: stdout.is_some() && !dumb,
             stdout_width: width(stdout),
             github,
             job_summary: variable("GITHUB_STEP_SUMMARY")

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::engine::{Engine, RolloutError, Stop};
 use super::observation::{Deployment, ServiceDeployment, Sight};
-use super::observe::Observer;
+use super::observe::{Followed, Observer};
 use super::preflight::Snapshot;
+use super::returning::Return;
 use super::rollback::digest_of;
 use super::{Diagnosis, Plan, Verdict};
 use crate::release::describe;
@@ -29,7 +30,9 @@ pub struct Attached {
     pub diagnosis: Option<Diagnosis>,
 }
 
-/// Watches a deployment of the service: the one with this id, else the PRIMARY one. Changes nothing.
+/// Watches a deployment of the service: the one with this id, else the last one that somebody
+/// started. Where ECS goes or went back from that, PRIMARY is the return, and the verdict is of
+/// what it returns from. Changes nothing.
 ///
 /// # Errors
 /// [`RolloutError`] when there is no such deployment.
@@ -40,6 +43,11 @@ pub async fn watch(
     timeout: Duration,
 ) -> Result<Attached, RolloutError> {
     let before = Snapshot::take(engine.clients, engine.environment).await?;
+    if deployment.is_none()
+        && let Some(returning) = Return::find(engine).await?
+    {
+        return Ok(watch_return(engine, &before, &returning, timeout).await);
+    }
     let deployment = find(&before, deployment)?;
     let document = describe(engine.clients, &deployment.task_definition)
         .await?
@@ -57,7 +65,12 @@ pub async fn watch(
     };
     let _shield = engine.interrupt.shield();
     let watched = engine
-        .watch(&plan, deployment, &before, Some(&document))
+        .watch(
+            &plan,
+            Followed::Deployment(deployment),
+            &before,
+            Some(&document),
+        )
         .await;
     Ok(Attached {
         deployment: plan.deployment,
@@ -65,6 +78,22 @@ pub async fn watch(
         verdict: watched.verdict,
         diagnosis: watched.diagnosis,
     })
+}
+
+async fn watch_return(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    returning: &Return,
+    timeout: Duration,
+) -> Attached {
+    let _shield = engine.interrupt.shield();
+    let watched = returning.follow(engine, before, timeout).await;
+    Attached {
+        deployment: returning.deployment(before),
+        revision: returning.from.clone(),
+        verdict: watched.verdict,
+        diagnosis: watched.diagnosis,
+    }
 }
 
 /// What was stopped.
@@ -122,8 +151,8 @@ impl Engine<'_> {
         &self,
         deployment: &Deployment,
     ) -> Result<ServiceDeployment, RolloutError> {
-        let mut observer =
-            Observer::new(self.clients, self.environment, Vec::new()).following(deployment);
+        let mut observer = Observer::new(self.clients, self.environment, Vec::new())
+            .following(Followed::Deployment(deployment));
         for _ in 0..LOOKS {
             let seen = observer.observe().await;
             match seen.service_deployment {

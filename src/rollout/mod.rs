@@ -3,7 +3,7 @@
 //! [`observe`] fetches what AWS says into an [`Observation`]; [`decide`] turns a
 //! history of observations into a [`Decision`] and knows no client, no clock and
 //! no terminal; the [`engine`] fetches, waits, acts and emits events; [`release`],
-//! [`rollback`] and [`attach`] are the stories told with it.
+//! [`rollback`], [`returning`] and [`attach`] are the stories told with it.
 
 pub mod attach;
 mod changes;
@@ -15,6 +15,7 @@ pub mod observation;
 pub mod observe;
 pub mod preflight;
 pub mod release;
+pub mod returning;
 pub mod rollback;
 
 pub use decide::{Decision, Evidence, Plan, Verdict, decide};

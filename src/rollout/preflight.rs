@@ -150,13 +150,15 @@ impl Snapshot {
         })
     }
 
-    /// The revision to return to: that of the newest deployment that completed and runs tasks.
+    /// The revision to return to: that of the newest deployment that completed and is or was of
+    /// tasks. One of no tasks has shown nothing.
     pub fn last_good_revision(&self) -> Option<&str> {
         self.service
             .deployments
             .iter()
             .filter(|deployment| {
-                deployment.rollout == RolloutState::Completed && deployment.running > 0
+                deployment.rollout == RolloutState::Completed
+                    && (deployment.running > 0 || deployment.desired > 0)
             })
             .max_by_key(|deployment| deployment.created_at)
             .map(|deployment| deployment.task_definition.as_str())
@@ -230,5 +232,64 @@ async fn describe(
             cluster: environment.cluster.clone(),
             status: status.unwrap_or("in no known state").to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::observation::Deployment;
+
+    fn snapshot(deployments: &[(&str, &str, i32, i32)]) -> Snapshot {
+        let deployment = |(revision, rollout, desired, running): &(&str, &str, i32, i32)| {
+            let number: i64 = revision.parse().unwrap();
+            Deployment {
+                id: format!("ecs-svc/{revision}"),
+                status: "ACTIVE".into(),
+                task_definition: (*revision).into(),
+                desired: *desired,
+                pending: 0,
+                running: *running,
+                failed: 0,
+                rollout: RolloutState::read(rollout),
+                reason: String::new(),
+                created_at: Some(jiff::Timestamp::from_second(number).unwrap()),
+            }
+        };
+        Snapshot {
+            service: Service {
+                name: "mcp".into(),
+                status: "ACTIVE".into(),
+                desired: 2,
+                deployments: deployments.iter().map(deployment).collect(),
+                events: Vec::new(),
+            },
+            task_definition: "9".into(),
+            target_groups: Vec::new(),
+            rolls_back: true,
+        }
+    }
+
+    #[test]
+    fn the_last_good_revision_completed_with_tasks() {
+        for (deployments, expected) in [
+            (&[("1", "COMPLETED", 2, 2)][..], Some("1")),
+            (
+                &[("2", "IN_PROGRESS", 2, 1), ("1", "COMPLETED", 0, 2)],
+                Some("1"),
+            ),
+            (
+                &[("2", "COMPLETED", 2, 2), ("1", "COMPLETED", 0, 1)],
+                Some("2"),
+            ),
+            // Its tasks died just now: it is what ran, all the same.
+            (&[("2", "COMPLETED", 2, 0)], Some("2")),
+            // The template that Terraform made the service with.
+            (&[("1", "COMPLETED", 0, 0)], None),
+            (&[("1", "FAILED", 2, 2)], None),
+        ] {
+            let found = snapshot(deployments);
+            assert_eq!(found.last_good_revision(), expected, "{deployments:?}");
+        }
     }
 }

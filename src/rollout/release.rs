@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::engine::{Engine, RolloutError, Update, Watched};
 use super::observation::{Deployment, RolloutState};
+use super::observe::Followed;
 use super::preflight::Snapshot;
 use super::{Diagnosis, Plan, Verdict};
 use crate::release::{ReleaseTags, Revision, Wanted, newest_template, take_or_register};
@@ -148,7 +149,9 @@ pub async fn release(
         return Ok(outcome);
     }
     let document = Some(&outcome.revision.document);
-    let watched = engine.watch(&plan, &deployment, &before, document).await;
+    let watched = engine
+        .watch(&plan, Followed::Deployment(&deployment), &before, document)
+        .await;
     outcome.interrupted = watched.verdict.is_none();
     let back = reason_to_return(&watched, on_failure, options.on_interrupt);
     let Watched {

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::{Engine, RolloutError, Stop, Update};
-use super::observation::{Deployment, RolloutState, ServiceDeployment};
+use super::observation::{Deployment, RolloutState, ServiceDeployment, ServiceDeploymentStatus};
+use super::observe::Followed;
 use super::preflight::Snapshot;
+use super::returning::Return;
 use super::{Diagnosis, Plan, Verdict};
 use crate::arn::last_part;
 use crate::interrupt::Interrupt;
@@ -69,7 +71,9 @@ async fn stop_with_rollback(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verd
     let ours = undo
         .service_deployment
         .filter(|ours| ours.status.is_under_way())?;
-    if let Err(error) = engine.stop(&ours.arn, Stop::Rollback).await {
+    if let Err(error) = engine.stop(&ours.arn, Stop::Rollback).await
+        && !goes_back_already(engine, &ours.arn).await
+    {
         engine.warn(format!("{error}; deploying the earlier revision instead"));
         return None;
     }
@@ -83,8 +87,15 @@ async fn stop_with_rollback(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verd
         ecs_rolls_back: true,
         ..undo.plan.clone()
     };
-    let watched = engine.watch(&plan, undo.deployment, &now, None).await;
+    let followed = Followed::Deployment(undo.deployment);
+    let watched = engine.watch(&plan, followed, &now, None).await;
     watched.verdict
+}
+
+/// Whether ECS has begun to go back by itself, and so refuses to be told.
+async fn goes_back_already(engine: &Engine<'_>, service_deployment: &str) -> bool {
+    let found = Return::find(engine).await;
+    matches!(found, Ok(Some(found)) if found.service_deployment == service_deployment)
 }
 
 /// A deployment of the earlier revision, as any other.
@@ -127,7 +138,9 @@ async fn deploy_again(engine: &Engine<'_>, undo: &Undo<'_>, good: &str) -> Optio
         bake: Duration::ZERO,
         ..undo.plan.clone()
     };
-    let watched = engine.watch(&plan, &deployment, &now, None).await;
+    let watched = engine
+        .watch(&plan, Followed::Deployment(&deployment), &now, None)
+        .await;
     Some(match watched.verdict? {
         Verdict::Succeeded => Verdict::RolledBack {
             to: good.to_owned(),
@@ -187,38 +200,58 @@ pub async fn roll_back_in_flight(
 ) -> Result<RollbackOutcome, RolloutError> {
     let _shield = engine.interrupt.shield();
     let ours = engine.service_deployment_of(deployment).await?;
+    announce(engine, before, "the operator asked for it");
+    if let Err(refused) = engine.stop(&ours.arn, Stop::Rollback).await
+        && !goes_back_already(engine, &ours.arn).await
+    {
+        return Err(RolloutError::Stop(refused));
+    }
+    let returning = Return {
+        from: deployment.task_definition.clone(),
+        status: ServiceDeploymentStatus::RollbackRequested,
+        service_deployment: ours.arn,
+    };
+    Ok(to_its_end(engine, before, &returning, options).await)
+}
+
+/// Waits for a return that ECS has begun by itself, or tells how it ended; nothing is changed.
+pub async fn join_return(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    returning: &Return,
+    options: &RollbackOptions,
+) -> RollbackOutcome {
+    let _shield = engine.interrupt.shield();
+    announce(engine, before, "ECS goes back by itself");
+    to_its_end(engine, before, returning, options).await
+}
+
+fn announce(engine: &Engine<'_>, before: &Snapshot, reason: &str) {
     engine.reporter.event(Event::RollbackStarted {
         to: before
             .last_good_revision()
             .unwrap_or("what ran before")
             .to_owned(),
-        reason: "the operator asked for it".into(),
+        reason: reason.into(),
     });
-    engine
-        .stop(&ours.arn, Stop::Rollback)
-        .await
-        .map_err(RolloutError::Stop)?;
-    let plan = Plan {
-        deployment: deployment.id.clone(),
-        revision: deployment.task_definition.clone(),
-        previous_revision: before.last_good_revision().map(str::to_owned),
-        container: engine.environment.container.clone(),
-        digest: None,
-        bake: Duration::ZERO,
-        timeout: options.timeout,
-        fail_fast: false,
-        ecs_rolls_back: true,
-    };
+}
+
+async fn to_its_end(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    returning: &Return,
+    options: &RollbackOptions,
+) -> RollbackOutcome {
     let mut outcome = RollbackOutcome {
-        from: deployment.task_definition.clone(),
+        from: returning.from.clone(),
         to: None,
-        deployment: deployment.id.clone(),
+        deployment: returning.deployment(before),
         done: false,
         verdict: None,
         diagnosis: None,
     };
     if options.wait {
-        let watched = engine.watch(&plan, deployment, before, None).await;
+        let watched = returning.follow(engine, before, options.timeout).await;
         if let Some(Verdict::RolledBack { to, .. }) = &watched.verdict {
             outcome.to = Some(to.clone());
             outcome.done = true;
@@ -226,7 +259,7 @@ pub async fn roll_back_in_flight(
         outcome.diagnosis = watched.diagnosis.filter(|_| !outcome.done);
         outcome.verdict = watched.verdict;
     }
-    Ok(outcome)
+    outcome
 }
 
 /// Deploys the earlier revision `to`; no revision is registered and none deregistered.
@@ -272,7 +305,12 @@ pub async fn roll_back_to(
     };
     if options.wait {
         let watched = engine
-            .watch(&plan, &deployment, before, Some(&document))
+            .watch(
+                &plan,
+                Followed::Deployment(&deployment),
+                before,
+                Some(&document),
+            )
             .await;
         outcome.done = watched.verdict == Some(Verdict::Succeeded);
         outcome.verdict = watched.verdict;

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use aws_sdk_ecs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder as UpdateService;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
@@ -131,6 +133,25 @@ impl Rehearsal {
 
     pub fn status(&self) -> Value {
         self.run(&["status", "--output", "json"]).expect(0).json()
+    }
+
+    /// Changes the service as an operator would with the AWS CLI: by ECS's own API.
+    pub fn update_service(&self, change: impl FnOnce(UpdateService) -> UpdateService) {
+        let description = self.description();
+        let config = aws_sdk_ecs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::from_keys("test", "test", None))
+            .endpoint_url(description["endpoint_url"].as_str().unwrap())
+            .build();
+        let update = aws_sdk_ecs::Client::from_conf(config)
+            .update_service()
+            .cluster("quilt-local")
+            .service("quilt-local-mcp-server");
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(change(update).send())
+            .unwrap();
     }
 
     /// What `local status` says.

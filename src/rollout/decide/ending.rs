@@ -31,9 +31,11 @@ pub(super) fn ended(plan: &Plan, history: &History) -> Option<Verdict> {
     if primary.id != plan.deployment {
         return replaced(plan, history, ours, primary);
     }
-    (primary.rollout == RolloutState::Failed && !rollback_may_begin(plan, history))
-        .then(|| given_up(&primary.reason))
-        .flatten()
+    (primary.rollout == RolloutState::Failed
+        && !is_returning(ours)
+        && !rollback_may_begin(plan, history))
+    .then(|| given_up(&primary.reason))
+    .flatten()
 }
 
 fn failed(evidence: Evidence) -> Option<Verdict> {
@@ -91,6 +93,10 @@ fn rollback_reason(ours: &ServiceDeployment) -> String {
         .unwrap_or_else(|| ours.reason.clone())
 }
 
+fn is_returning(ours: Option<&ServiceDeployment>) -> bool {
+    ours.is_some_and(|ours| ours.status.is_returning())
+}
+
 /// ECS rolls back by itself and has somewhere to go, and gave up only just now.
 fn rollback_may_begin(plan: &Plan, history: &History) -> bool {
     if !plan.ecs_rolls_back || plan.previous_revision.is_none() {
@@ -138,9 +144,11 @@ fn replaced(
                 .or_else(|| ours.map(rollback_reason))
                 .unwrap_or_else(|| primary.reason.clone()),
         }),
-        RolloutState::Failed => given_up(&format!("the rollback failed too: {}", primary.reason)),
+        RolloutState::Failed if !is_returning(ours) => {
+            given_up(&format!("the rollback failed too: {}", primary.reason))
+        }
         // The rollback is under way: the old release is not known to serve again yet.
-        RolloutState::InProgress | RolloutState::Unknown(_) => None,
+        RolloutState::Failed | RolloutState::InProgress | RolloutState::Unknown(_) => None,
     }
 }
 

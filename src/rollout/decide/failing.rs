@@ -9,7 +9,10 @@ const DECISIVE_FAILURES: usize = 2;
 
 /// The verdict, where the deployment's tasks cannot start or stay, and none ever was healthy.
 pub(super) fn cannot_succeed(plan: &Plan, history: &History) -> Option<Verdict> {
-    if !plan.fail_fast || ever_healthy(plan, history) {
+    let ours = history.service_deployments().next_back();
+    // ECS goes back already: there is nothing to be quicker than.
+    let returning = ours.is_some_and(|ours| ours.status.is_returning());
+    if !plan.fail_fast || returning || ever_healthy(plan, history) {
         return None;
     }
     let stopped = history.stopped_tasks(&plan.deployment);
@@ -26,10 +29,7 @@ pub(super) fn cannot_succeed(plan: &Plan, history: &History) -> Option<Verdict> 
         evidence: Evidence::TasksFail {
             count,
             reason: last.why_stopped(),
-            breaker: history
-                .service_deployments()
-                .next_back()
-                .and_then(|seen| seen.breaker),
+            breaker: ours.and_then(|ours| ours.breaker),
         },
     })
 }

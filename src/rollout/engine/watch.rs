@@ -10,8 +10,8 @@ use crate::rollout::changes::changes;
 use crate::rollout::decide::{Decision, Plan, Verdict, decide};
 use crate::rollout::diagnosis::Diagnosis;
 use crate::rollout::logs::LogTail;
-use crate::rollout::observation::{Deployment, History, ServiceDeployment, Sight};
-use crate::rollout::observe::Observer;
+use crate::rollout::observation::{History, ServiceDeployment, Sight};
+use crate::rollout::observe::{Followed, Observer};
 use crate::rollout::preflight::Snapshot;
 
 /// How the watching ended.
@@ -26,17 +26,17 @@ pub(in crate::rollout) struct Watched {
 }
 
 impl Engine<'_> {
-    /// Watches `deployment` to its verdict, or until the operator interrupts.
+    /// Watches what the plan is after to its verdict, or until the operator interrupts.
     pub(in crate::rollout) async fn watch(
         &self,
         plan: &Plan,
-        deployment: &Deployment,
+        followed: Followed<'_>,
         before: &Snapshot,
         document: Option<&Document>,
     ) -> Watched {
         let mut observer =
             Observer::new(self.clients, self.environment, before.target_groups.clone())
-                .following(deployment);
+                .following(followed);
         let mut logs =
             document.and_then(|document| LogTail::new(self.clients, document, &plan.container));
         let mut pace = Pace::of(self.environment);

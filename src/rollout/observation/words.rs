@@ -107,6 +107,11 @@ impl ServiceDeploymentStatus {
         )
     }
 
+    /// Whether ECS is on its way back.
+    pub fn is_returning(&self) -> bool {
+        matches!(self, Self::RollbackRequested | Self::RollbackInProgress)
+    }
+
     /// Whether it can still be stopped.
     pub fn is_under_way(&self) -> bool {
         matches!(self, Self::Pending | Self::InProgress)

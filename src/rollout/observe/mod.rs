@@ -9,6 +9,7 @@ use aws_sdk_ecs::types::DesiredStatus;
 use futures::future::try_join_all;
 
 use self::service_deployment::Finder;
+pub use self::service_deployment::is_unavailable;
 pub use self::views::service_view;
 use self::views::{target_view, task_view};
 use super::observation::{
@@ -20,6 +21,15 @@ use crate::config::Environment;
 
 /// DescribeTasks takes at most this many (Amazon ECS API Reference).
 const TASKS_PER_CALL: usize = 100;
+
+/// Which service deployment is looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Followed<'a> {
+    /// The one behind a deployment.
+    Deployment(&'a Deployment),
+    /// The one with this ARN.
+    ServiceDeployment(&'a str),
+}
 
 /// Looks at one service again and again.
 #[derive(Debug)]
@@ -47,10 +57,10 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// The same, looking also for the service deployment behind `deployment`.
-    pub fn following(self, deployment: &Deployment) -> Self {
+    /// The same, looking also at one service deployment.
+    pub fn following(self, followed: Followed<'_>) -> Self {
         Self {
-            ours: Some(Finder::of(deployment)),
+            ours: Some(Finder::of(followed)),
             ..self
         }
     }

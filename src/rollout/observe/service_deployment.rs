@@ -7,14 +7,16 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ecs::types::{CreatedAt, ServiceDeploymentBrief};
+use aws_sdk_ecs::types::{self as ecs, ServiceDeploymentBrief};
 use aws_smithy_types::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
+use super::Followed;
 use super::views::{service_deployment_view, timestamp};
+use crate::aws::service_deployments::{describe, list, revisions_of};
 use crate::aws::{AwsError, AwsErrorKind, Clients};
 use crate::config::Environment;
-use crate::rollout::observation::{Deployment, ServiceDeployment, Sight};
+use crate::rollout::observation::{ServiceDeployment, Sight};
 
 /// How much later than the deployment its service deployment may have been created.
 const LATER_AT_MOST: SignedDuration = SignedDuration::from_secs(120);
@@ -22,28 +24,42 @@ const LATER_AT_MOST: SignedDuration = SignedDuration::from_secs(120);
 const EARLIER_AT_MOST: SignedDuration = SignedDuration::from_secs(5);
 /// After this many answers without our service deployment it is not waited for any more.
 const LOOKS_IN_VAIN: u32 = 20;
-/// DescribeServiceRevisions takes at most this many (Amazon ECS API Reference).
-const REVISIONS_PER_CALL: usize = 20;
 
 /// Looks for one service deployment, then at it.
 #[derive(Debug)]
 pub(super) struct Finder {
-    revision: String,
-    created_at: Option<Timestamp>,
+    wanted: Wanted,
     revisions: ServiceRevisions,
-    found: Option<String>,
     in_vain: u32,
     unavailable: bool,
 }
 
+/// Which service deployment is looked for.
+#[derive(Debug)]
+enum Wanted {
+    Behind(Behind),
+    Known(String),
+}
+
+/// What is known of a deployment whose service deployment is looked for.
+#[derive(Debug)]
+struct Behind {
+    revision: String,
+    created_at: Option<Timestamp>,
+}
+
 impl Finder {
-    /// For the service deployment behind `deployment`.
-    pub(super) fn of(deployment: &Deployment) -> Self {
+    /// For what is followed.
+    pub(super) fn of(followed: Followed<'_>) -> Self {
         Self {
-            revision: deployment.task_definition.clone(),
-            created_at: deployment.created_at,
+            wanted: match followed {
+                Followed::Deployment(deployment) => Wanted::Behind(Behind {
+                    revision: deployment.task_definition.clone(),
+                    created_at: deployment.created_at,
+                }),
+                Followed::ServiceDeployment(arn) => Wanted::Known(arn.to_owned()),
+            },
             revisions: ServiceRevisions::default(),
-            found: None,
             in_vain: 0,
             unavailable: false,
         }
@@ -78,23 +94,21 @@ impl Finder {
         clients: &Clients,
         environment: &Environment,
     ) -> Result<Option<ServiceDeployment>, AwsError> {
-        if self.found.is_none() {
-            self.found = self.find(clients, environment).await?;
-        }
-        let Some(arn) = &self.found else {
+        let Some(arn) = self.find(clients, environment).await? else {
             return Ok(None);
         };
-        let answer = clients
-            .ecs
-            .describe_service_deployments()
-            .service_deployment_arns(arn)
-            .send()
-            .await
-            .map_err(|error| AwsError::new("ecs:DescribeServiceDeployments", arn, &error))?;
-        Ok(answer
-            .service_deployments()
-            .first()
-            .map(service_deployment_view))
+        let described = describe(clients, std::slice::from_ref(&arn)).await?;
+        let Some(described) = described.get(&arn) else {
+            return Ok(None);
+        };
+        let Wanted::Behind(deployment) = &self.wanted else {
+            return Ok(Some(service_deployment_view(described)));
+        };
+        if deployment.is_return_of(described) {
+            return Ok(None);
+        }
+        self.wanted = Wanted::Known(arn);
+        Ok(Some(service_deployment_view(described)))
     }
 
     async fn find(
@@ -102,30 +116,26 @@ impl Finder {
         clients: &Clients,
         environment: &Environment,
     ) -> Result<Option<String>, AwsError> {
-        let service = &environment.service;
-        let since = self
+        let deployment = match &self.wanted {
+            Wanted::Known(arn) => return Ok(Some(arn.clone())),
+            Wanted::Behind(deployment) => deployment,
+        };
+        let since = deployment
             .created_at
             .map(|at| DateTime::from_secs((at - EARLIER_AT_MOST).as_second()));
-        let answer = clients
-            .ecs
-            .list_service_deployments()
-            .cluster(&environment.cluster)
-            .service(service)
-            .set_created_at(since.map(|since| CreatedAt::builder().after(since).build()))
-            .send()
-            .await
-            .map_err(|error| AwsError::new("ecs:ListServiceDeployments", service, &error))?;
-        let listed = answer.service_deployments();
-        self.revisions.learn(clients, listed).await?;
+        let listed = list(clients, environment, since).await?;
+        self.revisions.learn(clients, &listed).await?;
         Ok(listed
             .iter()
-            .filter(|brief| self.revisions.task_definition(brief) == Some(&self.revision))
-            .filter_map(|brief| Some((self.distance(brief)?, brief)))
+            .filter(|brief| self.revisions.task_definition(brief) == Some(&deployment.revision))
+            .filter_map(|brief| Some((deployment.distance(brief)?, brief)))
             .min_by_key(|(distance, _)| *distance)
             .and_then(|(_, brief)| brief.service_deployment_arn())
             .map(str::to_owned))
     }
+}
 
+impl Behind {
     /// How far from the deployment a service deployment was created; `None` when it cannot be its own.
     fn distance(&self, brief: &ServiceDeploymentBrief) -> Option<SignedDuration> {
         let Some(ours) = self.created_at else {
@@ -138,6 +148,16 @@ impl Finder {
         let later = brief.created_at().and_then(timestamp)?.duration_since(ours);
         let near = -EARLIER_AT_MOST <= later && later <= LATER_AT_MOST;
         (near && !ended_before).then(|| later.abs())
+    }
+
+    /// Whether ECS started the deployment to go back from `other`: the return belongs to the
+    /// service deployment that failed, and has none of its own.
+    fn is_return_of(&self, other: &ecs::ServiceDeployment) -> bool {
+        let began = other
+            .rollback()
+            .and_then(|rollback| rollback.started_at())
+            .and_then(timestamp);
+        matches!((began, self.created_at), (Some(began), Some(ours)) if began <= ours)
     }
 }
 
@@ -163,30 +183,17 @@ impl ServiceRevisions {
             .map(str::to_owned)
             .collect();
         unknown.dedup();
-        for arns in unknown.chunks(REVISIONS_PER_CALL) {
-            let answer = clients
-                .ecs
-                .describe_service_revisions()
-                .set_service_revision_arns(Some(arns.to_vec()))
-                .send()
-                .await
-                .map_err(|error| {
-                    AwsError::new("ecs:DescribeServiceRevisions", arns.join(", "), &error)
-                })?;
-            for revision in answer.service_revisions() {
-                if let (Some(arn), Some(task_definition)) =
-                    (revision.service_revision_arn(), revision.task_definition())
-                {
-                    self.0.insert(arn.to_owned(), task_definition.to_owned());
-                }
-            }
-        }
+        let described = revisions_of(clients, &unknown).await?;
+        let known = described
+            .into_iter()
+            .filter_map(|(arn, revision)| Some((arn, revision.task_definition?)));
+        self.0.extend(known);
         Ok(())
     }
 }
 
 /// Denied to this caller, or not there at all (an older endpoint, an emulator).
-fn is_unavailable(error: &AwsError) -> bool {
+pub fn is_unavailable(error: &AwsError) -> bool {
     let unknown_operation = matches!(
         error.code.as_deref(),
         Some("UnknownOperationException" | "UnknownOperation" | "InvalidAction" | "NotImplemented")

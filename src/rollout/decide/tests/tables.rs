@@ -266,6 +266,35 @@ fn ecs_is_given_time_to_begin_its_rollback() {
 }
 
 #[test]
+fn while_ecs_goes_back_nothing_else_is_decided() {
+    let mut first_release = plan();
+    first_release.previous_revision = None;
+    let seen = |at, record: ServiceDeployment, primary: Deployment| {
+        with(at, |seen| {
+            seen.service_deployment = Sight::Seen(record);
+            seen.tasks = Some(vec![failed_task("1"), failed_task("2")]);
+            seen.target_groups = Some(Vec::new());
+            deployments(seen, vec![primary]);
+        })
+    };
+    let failed = |id| deployment(id, "PRIMARY", "FAILED");
+    for plan in [plan(), first_release] {
+        let mut history = History::default();
+        for (at, status) in [(0, "ROLLBACK_REQUESTED"), (99, "ROLLBACK_IN_PROGRESS")] {
+            history.push(seen(at, record(status), failed(OURS)));
+            assert!(matches!(decide(&plan, &history), Decision::Wait { .. }));
+            history.push(seen(at + 1, record(status), failed(OLD)));
+            assert!(matches!(decide(&plan, &history), Decision::Wait { .. }));
+        }
+        history.push(seen(101, record("ROLLBACK_SUCCESSFUL"), failed(OLD)));
+        let Decision::Done(Verdict::RolledBack { to, .. }) = decide(&plan, &history) else {
+            panic!("a return that came to its end is no rollback");
+        };
+        assert_eq!(to, PREVIOUS);
+    }
+}
+
+#[test]
 fn a_service_that_wants_no_task_proves_nothing() {
     let idle = |at| {
         with(at, |seen| {
