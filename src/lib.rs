@@ -12,6 +12,7 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod connect;
+mod files;
 pub mod history;
 pub mod image;
 pub mod init;

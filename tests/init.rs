@@ -282,6 +282,7 @@ fn bad_input_changes_nothing() {
     );
     cli.write("broken.json", "{");
     cli.write("wrong.toml", "[environments.dev]\nregion = 1\n");
+    let service = ["init", "--env", "staging", "--from-service", "acme/mcp"];
     let from = |file: &'static str| ["init", "--env", "staging", "--from-terraform", file];
     for (line, says) in [
         (
@@ -306,6 +307,11 @@ fn bad_input_changes_nothing() {
             "is not what `terraform output -json` prints",
         ),
         (&from("absent.json"), "cannot read absent.json"),
+        (&service, "the region of acme/mcp is not known"),
+        (
+            &[&service[..], &["--region", "Ireland"]].concat(),
+            "region must be an AWS region",
+        ),
         (&from("."), "cannot read ."),
         (
             &[GIVEN, &["--account-id", "12"]].concat(),
@@ -327,7 +333,6 @@ fn bad_input_changes_nothing() {
             &[&from("outputs.json")[..], &["--terraform-dir", "x"]].concat(),
             "two different things",
         ),
-        (&["init", "--terraform-dir", "x"], "--from-terraform"),
         (
             &[GIVEN, &["--config", "wrong.toml"]].concat(),
             "invalid type",
@@ -348,4 +353,7 @@ fn bad_input_changes_nothing() {
         cli.refuses(line, 2, &[says]);
         assert_eq!(file(&cli), OURS, "{line:?}");
     }
+    // clap's own words take several lines, which a JSON error has in one.
+    let alone = cli.run(&["init", "--terraform-dir", "x"]);
+    alone.assert_refusal(2, &["--from-terraform"]);
 }

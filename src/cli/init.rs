@@ -271,8 +271,9 @@ impl From<TerraformError> for Failure {
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         let hint = error.hint();
-        let failure = match &error {
-            ServiceError::Aws(aws) => return Self::aws(Exit::Preflight, aws),
+        let failure = match error {
+            ServiceError::Aws(aws) => return Self::aws(Exit::Preflight, &aws),
+            ServiceError::Region(error) => return (*error).into(),
             ServiceError::Absent { .. } => Self::new(Exit::Preflight, error.to_string()),
             _ => Self::new(Exit::Usage, error.to_string()),
         };

@@ -6,6 +6,7 @@ mod connect;
 mod context;
 mod deploy;
 mod diagnosis;
+mod exit;
 mod failure;
 mod history;
 mod images;
@@ -37,7 +38,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use context::Context;
-pub use failure::{Exit, Failure};
+pub use exit::Exit;
+pub use failure::Failure;
 pub use schema::schemas;
 
 use crate::interrupt::{Interrupt, Signal};

@@ -9,7 +9,7 @@ use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
 use serde_json::Value;
 
 use super::{Client, ConnectError, Server};
-use crate::init::replace_file;
+use crate::files::replace_file;
 
 /// A file that a client reads; it may not be there yet.
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 //! An environment into `quilt-mcp.toml`: everything else in it stays as it is, comments too.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, Table, TableLike, TomlError};
 
 use super::Draft;
 use crate::config::{Config, ConfigError};
+use crate::files::replace_file;
 
 /// A configuration file that may or may not be there.
 #[derive(Debug)]
@@ -194,28 +195,6 @@ fn shown(environments: &dyn TableLike, name: &str) -> String {
     document.to_string().trim().to_owned()
 }
 
-/// Replaces a file at once or not at all; one behind a symbolic link is replaced where it is, and
-/// keeps its permissions.
-pub(crate) fn replace_file(path: &Path, text: &str) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        // As for any new file; the process's mask takes away from it.
-        .permissions(std::fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(known) = std::fs::metadata(&path) {
-        file.as_file().set_permissions(known.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,20 +298,5 @@ Owner = "us"
         draft.set("desired_count", 0);
         let refused = file(Some(OURS)).with("staging", &draft, false).unwrap_err();
         assert!(refused.to_string().contains("at least 1"), "{refused}");
-    }
-
-    #[test]
-    fn a_link_and_its_files_permissions_stay() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let real = folder.path().join("real.toml");
-        std::fs::write(&real, "old").unwrap();
-        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let link = folder.path().join("link.toml");
-        std::os::unix::fs::symlink(&real, &link).unwrap();
-        replace_file(&link, "new").unwrap();
-        assert!(link.symlink_metadata().unwrap().is_symlink());
-        assert_eq!(std::fs::read_to_string(&real).unwrap(), "new");
-        assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

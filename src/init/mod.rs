@@ -10,5 +10,4 @@ pub mod terraform;
 
 pub use ask::{AskError, ask};
 pub use draft::{Draft, Entry};
-pub(crate) use file::replace_file;
 pub use file::{File, FileError, Text};

@@ -64,7 +64,7 @@ impl Terminal {
     /// Waits until the screen shows this, then types.
     fn answer(&mut self, question: &str, answer: &str) {
         self.wait_for(question);
-        write!(self.keyboard, "{answer}\n").unwrap();
+        writeln!(self.keyboard, "{answer}").unwrap();
     }
 
     /// Everything up to the question is forgotten.

@@ -33,7 +33,7 @@ pub async fn look(
             .await
             .ok_or_else(|| ServiceError::NoRegion(name.clone()))?,
     };
-    let clients = clients(&region, profile, endpoint).await;
+    let clients = clients(&region, profile, endpoint).await?;
     let service = service(&clients, name, &region).await?;
     let task_definition = service.task_definition().unwrap_or_default();
     let containers = containers(&clients, task_definition).await?;
@@ -66,15 +66,17 @@ async fn default_region(profile: Option<&str>) -> Option<String> {
 }
 
 /// Clients for an environment of which nothing is known yet but the way to AWS.
-async fn clients(region: &str, profile: Option<&str>, endpoint: Option<&Url>) -> Clients {
+async fn clients(
+    region: &str,
+    profile: Option<&str>,
+    endpoint: Option<&Url>,
+) -> Result<Clients, ServiceError> {
     let mut draft = Draft::sample();
     draft.set("region", region);
-    let mut environment = draft
-        .environment("being-looked-at")
-        .unwrap_or_else(|error| unreachable!("a sample is right: {error}"));
+    let mut environment = draft.environment("being-looked-at").map_err(Box::new)?;
     environment.profile = profile.map(str::to_owned);
     environment.endpoint_url = endpoint.cloned();
-    Clients::connect(&environment).await
+    Ok(Clients::connect(&environment).await)
 }
 
 async fn service(

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::aws::AwsError;
+use crate::config::ConfigError;
 
 pub use gather::look;
 pub use read::{Seen, SeenContainer, SeenListener, draft};
@@ -44,6 +45,9 @@ pub enum ServiceError {
     /// Several containers could be the server.
     #[error("the service's tasks have the containers {}, and which one runs the server is not told", .0.join(", "))]
     WhichContainer(Vec<String>),
+    /// The region is none.
+    #[error(transparent)]
+    Region(#[from] Box<ConfigError>),
     /// AWS did not say.
     #[error(transparent)]
     Aws(Box<AwsError>),
@@ -65,6 +69,7 @@ impl ServiceError {
                 name.cluster
             )),
             Self::WhichContainer(_) => Some("name it with --container".to_owned()),
+            Self::Region(_) => None,
             Self::Aws(error) => error.hint(),
         }
     }
