@@ -12,10 +12,13 @@ pub(crate) fn replace_file(path: &Path, text: &str) -> io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    std::fs::metadata(folder)?;
     let mut file = tempfile::Builder::new()
         // As for any new file; the process's mask takes away from it.
         .permissions(std::fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
+        .tempfile_in(folder)
+        // Its own words name a file that nobody has heard of.
+        .map_err(|error| error.kind())?;
     file.write_all(text.as_bytes())?;
     if let Ok(known) = std::fs::metadata(&path) {
         file.as_file().set_permissions(known.permissions())?;

@@ -108,14 +108,10 @@ mod tests {
     #[test]
     fn what_is_wrong_and_what_helps_are_told_apart() {
         for (line, message, hint) in [
-            (
-                "rolout",
-                "unrecognized subcommand 'rolout'",
-                "a similar subcommand exists: 'rollout'",
-            ),
+            ("rolout", "unrecognized subcommand 'rolout'", "'rollout'"),
             (
                 "promote",
-                "the following required arguments were not provided: --from <ENVIRONMENT>",
+                "the following required arguments were not provided: --from <NAME>",
                 "usage: quilt-mcp-deploy promote",
             ),
             (

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -86,7 +87,10 @@ impl Terminal {
         let mut printed = String::new();
         let mut stdout = self.child.stdout.take().unwrap();
         stdout.read_to_string(&mut printed).unwrap();
-        let code = self.child.wait().unwrap().code().unwrap();
+        let status = self.child.wait().unwrap();
+        // As a shell says it: Ctrl-C may come before the program listens for it.
+        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        let code = code.unwrap();
         let file = self.folder.path().join("quilt-mcp.toml");
         (code, std::fs::read_to_string(file).ok())
     }
