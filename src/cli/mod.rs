@@ -61,7 +61,7 @@ quilt-mcp-deploy promote --from staging --to prod && quilt-mcp-deploy rollout --
 )]
 pub struct Cli {
     /// The options that every command takes.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     pub common: Common,
     /// What to do.
     #[command(subcommand)]
