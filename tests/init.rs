@@ -222,6 +222,12 @@ fn from_a_service_that_runs() {
         &["CLUSTER/SERVICE"],
     );
 
+    cli.refuses(
+        &[&look[..], &[&name, "--container", "other"]].concat(),
+        2,
+        &["no container other; they have mcp-server", "--container"],
+    );
+
     let url = format!("{}/mcp/", text("load_balancer_url").trim_end_matches('/'));
     let result = cli
         .run(&[&look[..], &[&name, "--url", &url, "--output", "json"]].concat())

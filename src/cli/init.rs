@@ -18,8 +18,9 @@ use crate::report::{Report, Surroundings};
 
 /// Write an environment into quilt-mcp.toml.
 ///
-/// It comes from Terraform's outputs, from a service that runs, or from answers. Everything else in the file stays as it is, comments too. What is given as an option is taken
-/// instead of what was found. At a terminal, and not in CI, what is still missing is asked for.
+/// It comes from Terraform's outputs, from a service that runs, or from answers. Everything else in
+/// the file stays as it is, comments too. What is given as an option is taken instead of what was
+/// found. At a terminal, and not in CI, what is still missing is asked for.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  quilt-mcp-deploy init\n  \
 quilt-mcp-deploy init --env staging --from-terraform --terraform-dir terraform/environments/staging\n  \

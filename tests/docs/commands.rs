@@ -22,6 +22,10 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
     ("docs/guides/operations.md", "looks at production"),
     (
+        "docs/terraform.md",
+        "needs an AWS account with a Quilt stack",
+    ),
+    (
         "docs/guides/troubleshooting.md",
         "a list to choose from; each is run in another guide",
     ),

@@ -43,7 +43,10 @@ fn keys(page: &mut Page, table: &Value) {
                 code(key),
                 kind(property),
                 default,
-                property["description"].as_str().unwrap().to_owned(),
+                property["description"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("the key {key} is not described"))
+                    .to_owned(),
             ]
         });
     page.table(["key", "type", "default", "meaning"], rows.collect());

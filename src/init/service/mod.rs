@@ -45,6 +45,14 @@ pub enum ServiceError {
     /// Several containers could be the server.
     #[error("the service's tasks have the containers {}, and which one runs the server is not told", .0.join(", "))]
     WhichContainer(Vec<String>),
+    /// There is no container of the name that was given.
+    #[error("the service's tasks have no container {named}; they have {}", known.join(", "))]
+    NoContainer {
+        /// What was asked for.
+        named: String,
+        /// The containers that there are.
+        known: Vec<String>,
+    },
     /// The region is none.
     #[error(transparent)]
     Region(#[from] Box<ConfigError>),
@@ -68,7 +76,9 @@ impl ServiceError {
                 "`aws ecs list-services --region {region} --cluster {}` lists those that there are",
                 name.cluster
             )),
-            Self::WhichContainer(_) => Some("name it with --container".to_owned()),
+            Self::WhichContainer(_) | Self::NoContainer { .. } => {
+                Some("name the one that runs the server with --container".to_owned())
+            }
             Self::Region(_) => None,
             Self::Aws(error) => error.hint(),
         }

@@ -61,7 +61,8 @@ const USUAL_CONTAINER: &str = "mcp-server";
 /// The keys that it tells, as far as it does; `container` is the server's where that is known.
 ///
 /// # Errors
-/// [`ServiceError::WhichContainer`] where several could be the server.
+/// [`ServiceError::NoContainer`] where there is none of that name, [`ServiceError::WhichContainer`]
+/// where several could be the server.
 pub fn draft(seen: &Seen, container: Option<&str>) -> Result<Draft, ServiceError> {
     let mut draft = Draft::default();
     let account = seen.arn.split(':').nth(4).unwrap_or_default();
@@ -95,20 +96,27 @@ fn server<'a>(
             .iter()
             .find(|container| container.name == name)
     };
-    let found = named
-        .or(seen.target_container.as_deref())
-        .and_then(by_name)
-        .or_else(|| by_name(USUAL_CONTAINER));
-    match (found, &seen.containers[..]) {
+    let names = || {
+        let names = seen.containers.iter().map(|one| one.name.clone());
+        names.collect::<Vec<_>>()
+    };
+    if let Some(named) = named {
+        let absent = || ServiceError::NoContainer {
+            named: named.to_owned(),
+            known: names(),
+        };
+        return by_name(named).map(Some).ok_or_else(absent);
+    }
+    let target = seen.target_container.as_deref();
+    let found = target.and_then(by_name);
+    match (
+        found.or_else(|| by_name(USUAL_CONTAINER)),
+        &seen.containers[..],
+    ) {
         (Some(found), _) => Ok(Some(found)),
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some(only)),
-        (None, several) => Err(ServiceError::WhichContainer(
-            several
-                .iter()
-                .map(|container| container.name.clone())
-                .collect(),
-        )),
+        (None, _) => Err(ServiceError::WhichContainer(names())),
     }
 }
 
@@ -366,8 +374,13 @@ mod tests {
         ] {
             assert_eq!(with(names, target, asked).unwrap().as_deref(), expected);
         }
-        let error = with(&["a", "b"], None, None).unwrap_err();
-        assert!(error.to_string().contains("a, b"), "{error}");
+        for (target, asked, says) in [
+            (None, None, "which one runs the server is not told"),
+            (Some("b"), Some("c"), "no container c"),
+        ] {
+            let error = with(&["a", "b"], target, asked).unwrap_err().to_string();
+            assert!(error.contains("a, b") && error.contains(says), "{error}");
+        }
     }
 
     #[test]
