@@ -25,15 +25,13 @@ pub fn page() -> Option<String> {
         let parameters = rows(&template["Parameters"], |name, parameter| {
             let default = match &parameter["Default"] {
                 Value::Null => "required".to_owned(),
-                Value::String(text) if text.is_empty() => "empty".to_owned(),
-                Value::String(text) => code(text),
-                other => code(&other.to_string()),
+                default => written(default),
             };
             [
                 code(name),
                 code(parameter["Type"].as_str().unwrap()),
                 default,
-                described(name, parameter),
+                described(name, parameter) + &allowed(parameter),
             ]
         });
         page.table(["parameter", "type", "default", "meaning"], parameters);
@@ -78,6 +76,30 @@ fn described(name: &str, member: &Value) -> String {
         .as_str()
         .unwrap_or_else(|| panic!("{name} is not described"))
         .to_owned()
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.is_empty() => "empty".to_owned(),
+        Value::String(text) => code(text),
+        other => code(&other.to_string()),
+    }
+}
+
+/// The values that a parameter may have, where they are listed.
+fn allowed(parameter: &Value) -> String {
+    let Some(values) = parameter["AllowedValues"].as_array() else {
+        return String::new();
+    };
+    let values: Vec<String> = values.iter().map(written).collect();
+    format!(" One of {}.", values.join(", "))
+}
+
+#[test]
+fn values_are_listed() {
+    let template = parse("Log: {AllowedValues: [0, '', debug]}\nName: {Type: String}\n");
+    assert_eq!(allowed(&template["Log"]), " One of `0`, empty, `debug`.");
+    assert_eq!(allowed(&template["Name"]), "");
 }
 
 #[test]
