@@ -1,8 +1,8 @@
 //! Errors as an operator meets them: what happened, what to do next, and the exit code.
 
 use std::io::Write as _;
-use std::process::ExitCode;
 
+use super::Exit;
 use crate::aws::{AwsError, GuardError};
 use crate::config::{ConfigError, LocalEnvironmentError, LockError};
 use crate::history::HistoryError;
@@ -10,7 +10,6 @@ use crate::image::LayoutError;
 use crate::image::SourceError;
 use crate::image::check::CheckError;
 use crate::image::{BuildError, DockerBuildError};
-use crate::interrupt::Signal;
 use crate::logs::SourceError as LogSourceError;
 use crate::plan::PlanError;
 use crate::registry::{CopyError, PushError, ScanError};
@@ -23,59 +22,6 @@ use crate::rollout::preflight::PreflightError;
 use crate::smoke::SmokeError;
 use crate::status::StatusError;
 use miette::{GraphicalReportHandler, GraphicalTheme};
-
-/// Exit codes: an interface, described in docs/output.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// Done, or nothing to do.
-    Done = 0,
-    /// A fault of this program or this machine.
-    Internal = 1,
-    /// Wrong usage or configuration.
-    Usage = 2,
-    /// `plan --detailed-exitcode`: a rollout would change something.
-    PlanChanges = 3,
-    /// Something was not right beforehand; nothing was changed.
-    Preflight = 4,
-    /// The image was not built.
-    Build = 5,
-    /// The image was not published.
-    Publish = 6,
-    /// The release failed and was not rolled back.
-    RolloutFailed = 7,
-    /// The release failed and the service returned to what it ran before.
-    RolledBack = 8,
-    /// Somebody else's deployment took the release's place.
-    Superseded = 9,
-    /// Time ran out, or the answer is not known.
-    Unknown = 10,
-    /// Another deployment is under way.
-    InFlight = 11,
-    /// The endpoint does not answer as an MCP server should.
-    Smoke = 12,
-    /// No or wrong credentials, or another account.
-    Credentials = 13,
-    /// Ctrl-C.
-    Interrupted = 130,
-    /// SIGTERM.
-    Terminated = 143,
-}
-
-impl From<Signal> for Exit {
-    fn from(signal: Signal) -> Self {
-        match signal {
-            Signal::Interrupt => Self::Interrupted,
-            Signal::Terminate => Self::Terminated,
-        }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
 
 /// Why a command ended without its result.
 #[derive(Debug)]

@@ -1,14 +1,19 @@
 //! The command line: one file per command, each with its arguments and a `run`.
 
 mod build;
+mod completions;
+mod connect;
 mod context;
 mod deploy;
 mod diagnosis;
+mod exit;
 mod failure;
 mod history;
 mod images;
+mod init;
 mod local;
 mod logs;
+mod man;
 mod plan;
 mod promote;
 mod prune;
@@ -20,6 +25,7 @@ mod schema;
 mod smoke;
 mod status;
 mod stop;
+mod usage;
 mod verdict;
 mod verify;
 mod watch;
@@ -32,7 +38,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use context::Context;
-pub use failure::{Exit, Failure};
+pub use exit::Exit;
+pub use failure::Failure;
 pub use schema::schemas;
 
 use crate::interrupt::{Interrupt, Signal};
@@ -46,13 +53,15 @@ const TICK: Duration = Duration::from_millis(500);
 #[derive(Debug, Parser)]
 #[command(
     name = "quilt-mcp-deploy",
-    version,
+    version = env!("QUILT_MCP_DEPLOY_VERSION"),
     propagate_version = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = "Examples:\n  quilt-mcp-deploy deploy\n  quilt-mcp-deploy verify --env staging\n  \
+quilt-mcp-deploy promote --from staging --to prod && quilt-mcp-deploy rollout --env prod"
 )]
 pub struct Cli {
     /// The options that every command takes.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     pub common: Common,
     /// What to do.
     #[command(subcommand)]
@@ -94,49 +103,40 @@ pub struct Common {
     pub verbose: u8,
 }
 
-/// What to do.
+/// What to do. What help says of a command stands where its arguments are.
+#[allow(missing_docs)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Publish this checkout and roll it out: the whole release
+    Init(init::InitArgs),
     Deploy(deploy::Deploy),
-    /// Build the linux/amd64 image of this checkout and print its digest
     Build(build::Build),
-    /// Push this checkout's image to the environment's repository and print its digest
     Publish(publish::Publish),
-    /// Show what `rollout` would do; changes nothing
     Plan(plan::PlanArgs),
-    /// Copy an image, byte for byte, from one environment's repository to another's
     Promote(promote::Promote),
-    /// List the environment's published images and where each runs
     Images(images::Images),
-    /// Delete old images that no environment runs or ran
     Prune(prune::Prune),
-    /// Move the service to a published image and watch it to a verdict
     Rollout(rollout::RolloutArgs),
-    /// Attach to a deployment and watch it to its verdict
     Watch(watch::WatchArgs),
-    /// Stop the deployment under way and leave the service as it is
     Stop(stop::StopArgs),
-    /// Return the service to what ran before, at once if a deployment is under way
     Rollback(rollback::RollbackArgs),
-    /// Do an MCP handshake with the environment's endpoint
     Smoke(smoke::SmokeArgs),
-    /// Check, without changing anything, whether the environment is ready for a release
     Verify(verify::VerifyArgs),
-    /// Show the service, its deployments, tasks and targets, and what they run
     Status(status::StatusArgs),
-    /// Show the releases of the service, newest first
     History(history::HistoryArgs),
-    /// Show what the service's tasks wrote
     Logs(logs::LogsArgs),
-    /// The local environment: a rehearsal of the AWS side on this machine
     #[command(subcommand)]
     Local(local::Local),
+    Connect(connect::ConnectArgs),
+    Completions(completions::Completions),
+    Man(man::ManArgs),
 }
 
 /// Parses the command line, runs the command and gives its exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error),
+    };
     if let Command::Local(local::Local::ExecTask(task)) = &cli.command {
         return task.exec();
     }
@@ -208,25 +208,31 @@ async fn ticks<T>(report: &Report) -> T {
 }
 
 async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<Exit, Failure> {
-    let context = Context::new(cli.common, report, interrupt)?;
+    // Not before it is asked for: what needs no configuration must not fail for a wrong one.
+    let common = cli.common.clone();
+    let context = || Context::new(cli.common, report.clone(), interrupt);
     match cli.command {
-        Command::Deploy(args) => args.run(&context).await,
-        Command::Build(args) => args.run(&context).await,
-        Command::Publish(args) => args.run(&context).await,
-        Command::Plan(args) => args.run(&context).await,
-        Command::Promote(args) => args.run(&context).await,
-        Command::Images(args) => args.run(&context).await,
-        Command::Prune(args) => args.run(&context).await,
-        Command::Rollout(args) => args.run(&context).await,
-        Command::Watch(args) => args.run(&context).await,
-        Command::Stop(args) => args.run(&context).await,
-        Command::Rollback(args) => args.run(&context).await,
-        Command::Smoke(args) => args.run(&context).await,
-        Command::Verify(args) => args.run(&context).await,
-        Command::Status(args) => args.run(&context).await,
-        Command::History(args) => args.run(&context).await,
-        Command::Logs(args) => args.run(&context).await,
-        Command::Local(args) => args.run(&context).await,
+        Command::Init(args) => args.run(&common, &report).await,
+        Command::Completions(args) => args.run(&report),
+        Command::Man(args) => args.run(&report),
+        Command::Deploy(args) => args.run(&context()?).await,
+        Command::Build(args) => args.run(&context()?).await,
+        Command::Publish(args) => args.run(&context()?).await,
+        Command::Plan(args) => args.run(&context()?).await,
+        Command::Promote(args) => args.run(&context()?).await,
+        Command::Images(args) => args.run(&context()?).await,
+        Command::Prune(args) => args.run(&context()?).await,
+        Command::Rollout(args) => args.run(&context()?).await,
+        Command::Watch(args) => args.run(&context()?).await,
+        Command::Stop(args) => args.run(&context()?).await,
+        Command::Rollback(args) => args.run(&context()?).await,
+        Command::Smoke(args) => args.run(&context()?).await,
+        Command::Verify(args) => args.run(&context()?).await,
+        Command::Status(args) => args.run(&context()?).await,
+        Command::History(args) => args.run(&context()?).await,
+        Command::Logs(args) => args.run(&context()?).await,
+        Command::Local(args) => args.run(&context()?).await,
+        Command::Connect(args) => args.run(&context()?),
     }
 }
 

@@ -11,8 +11,9 @@ use super::{Context, Exit, Failure};
 use crate::image::Digest;
 use crate::registry::{Ecr, PublishedImage};
 
-/// Delete old images from the environment's repository, never one that any environment runs or
-/// ran in the releases that ECS remembers.
+/// Delete old images from the environment's repository.
+///
+/// Never one that any environment runs, or ran in the releases that ECS remembers.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  quilt-mcp-deploy prune --env staging --keep 20 --dry-run")]
 pub struct Prune {

@@ -5,7 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{
-    build, deploy, history, local, logs, publish, rollback, rollout, smoke, stop, verify, watch,
+    build, completions, connect, deploy, history, init, local, logs, man, publish, rollback,
+    rollout, smoke, stop, verify, watch,
 };
 use crate::plan::Plan;
 use crate::report::{ErrorReport, Record};
@@ -28,6 +29,14 @@ struct Failed {
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("build", of::<build::BuildResult>("What `build` prints")),
+        (
+            "completions",
+            of::<completions::CompletionsResult>("What `completions` prints"),
+        ),
+        (
+            "connect",
+            of::<connect::ConnectResult>("What `connect` prints"),
+        ),
         ("deploy", of::<deploy::DeployResult>("What `deploy` prints")),
         ("error", of::<Failed>("What a command that failed prints")),
         ("event", of::<Record>("A line of `--output ndjson`")),
@@ -35,6 +44,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
             "history",
             of::<history::HistoryResult>("What `history` prints"),
         ),
+        ("init", of::<init::InitResult>("What `init` prints")),
         (
             "local-calls",
             of::<local::CallsResult>("What `local calls` prints"),
@@ -51,11 +61,13 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
             "logs",
             of::<logs::LogsResult<'_>>("What `logs` prints, without --follow"),
         ),
+        ("man", of::<man::ManResult>("What `man` prints")),
         ("plan", of::<Plan>("What `plan` prints")),
         (
             "publish",
             of::<publish::PublishResult>("What `publish` prints"),
         ),
+        ("quilt-mcp.toml", crate::config::schema()),
         (
             "rollback",
             of::<rollback::RollbackResult>("What `rollback` prints"),

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
@@ -82,33 +84,74 @@ fn known_environments(known: &[String]) -> String {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// The environments that releases can go to. Unknown keys are refused.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FileModel {
+    /// The environment that commands use without `--env` and `QUILT_MCP_ENV`.
+    #[schemars(with = "Option<String>", extend("default" = LOCAL))]
     default_environment: Option<Spanned<String>>,
+    /// One table for each environment; its name has lower-case letters, digits and dashes, and is not `local`.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, EnvironmentModel>")]
     environments: BTreeMap<Spanned<String>, EnvironmentModel>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One environment: an account, a repository, a service and a URL.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EnvironmentModel {
+    /// The 12-digit AWS account; commands refuse any other (exit code 13) before a change.
+    #[schemars(with = "String", extend("pattern" = "^[0-9]{12}$"))]
     account_id: Spanned<String>,
+    /// The AWS region.
+    #[schemars(with = "String")]
     region: Spanned<String>,
+    /// A profile of the shared AWS configuration.
     profile: Option<String>,
+    /// Another endpoint for every AWS API.
+    #[schemars(with = "Option<String>")]
     endpoint_url: Option<Spanned<String>>,
+    /// The ECR repository's name, without registry or tag.
+    #[schemars(with = "String")]
     repository: Spanned<String>,
+    /// The ECS cluster's name or ARN.
+    #[schemars(with = "String")]
     cluster: Spanned<String>,
+    /// The ECS service's name.
+    #[schemars(with = "String")]
     service: Spanned<String>,
+    /// The container, in the task definition, that runs the server.
+    #[schemars(with = "Option<String>", extend("default" = DEFAULT_CONTAINER))]
     container: Option<Spanned<String>>,
+    /// The public URL of the MCP endpoint; https, but for loopback hosts.
+    #[schemars(with = "String")]
     url: Spanned<String>,
+    /// Web origins, such as `https://catalog.example.com`, whose pages use the endpoint; the smoke test asks as a browser there would.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     cors_origins: Vec<Spanned<String>>,
+    /// How many tasks the first release starts, when the service has none.
+    #[schemars(with = "Option<i32>", extend("default" = DEFAULT_DESIRED_COUNT))]
     desired_count: Option<Spanned<i32>>,
+    /// How long success must hold before it is believed, in seconds.
+    #[schemars(extend("default" = DEFAULT_BAKE_SECONDS))]
     bake_seconds: Option<u64>,
+    /// How long a rollout may take before the answer is "not known", in seconds.
+    #[schemars(with = "Option<u64>", extend("default" = DEFAULT_TIMEOUT_SECONDS))]
     timeout_seconds: Option<Spanned<u64>>,
+    /// Tags for the revisions and repositories that we create.
     #[serde(default)]
     tags: BTreeMap<String, String>,
+}
+
+/// The JSON Schema of the configuration file: what editors and the reference know of it.
+pub fn schema() -> Schema {
+    let mut schema = SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<FileModel>();
+    schema.insert("title".into(), FILE_NAME.into());
+    schema
 }
 
 /// The container's name when the configuration names none.
@@ -116,6 +159,7 @@ const DEFAULT_CONTAINER: &str = "mcp-server";
 /// ECS drains and registers targets in tens of seconds: success is believed after one such span.
 const DEFAULT_BAKE_SECONDS: u64 = 30;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 1800;
+const DEFAULT_DESIRED_COUNT: i32 = 2;
 
 impl Config {
     /// Reads `explicit`, or the nearest `quilt-mcp.toml` at or above `folder`; none is fine.
@@ -123,14 +167,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when the file cannot be read or is wrong.
     pub fn load(explicit: Option<&Path>, folder: &Path) -> Result<Self, ConfigError> {
-        let found = match explicit {
-            Some(path) => Some(path.to_owned()),
-            None => folder
-                .ancestors()
-                .map(|ancestor| ancestor.join(FILE_NAME))
-                .find(|candidate| candidate.is_file()),
-        };
-        match found {
+        match Self::find(explicit, folder) {
             None => Ok(Self::default()),
             Some(path) => {
                 let text =
@@ -140,6 +177,17 @@ impl Config {
                     })?;
                 Self::parse(&path, &text)
             }
+        }
+    }
+
+    /// `explicit`, or the nearest `quilt-mcp.toml` at or above `folder`.
+    pub fn find(explicit: Option<&Path>, folder: &Path) -> Option<PathBuf> {
+        match explicit {
+            Some(path) => Some(path.to_owned()),
+            None => folder
+                .ancestors()
+                .map(|ancestor| ancestor.join(FILE_NAME))
+                .find(|candidate| candidate.is_file()),
         }
     }
 
@@ -248,7 +296,7 @@ impl Source<'_> {
             span,
             message,
             label,
-            Some("the keys are described in docs/configuration.md"),
+            Some("the keys are described in docs/reference/configuration.md"),
         )
     }
 
@@ -349,7 +397,9 @@ impl Source<'_> {
                 .into_iter()
                 .map(Spanned::into_inner)
                 .collect(),
-            desired_count: model.desired_count.map_or(2, Spanned::into_inner),
+            desired_count: model
+                .desired_count
+                .map_or(DEFAULT_DESIRED_COUNT, Spanned::into_inner),
             bake_seconds: model.bake_seconds.unwrap_or(DEFAULT_BAKE_SECONDS),
             timeout_seconds: model
                 .timeout_seconds

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use url::Url;
 
-pub use file::{Config, ConfigError, FILE_NAME, is_loopback};
+pub use file::{Config, ConfigError, FILE_NAME, is_loopback, schema};
 pub use local::{LOCAL, LocalEnvironmentError};
 pub use state::{HeldLock, LockError, StateFolder};
 

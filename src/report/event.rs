@@ -249,6 +249,11 @@ pub enum Event {
         /// What.
         message: String,
     },
+    /// What is left for an operator to do.
+    Note {
+        /// What.
+        message: String,
+    },
     /// What a command that goes on looking sees now; the next one takes its place.
     Snapshot {
         /// The object that `--output json` prints without `--watch`.

@@ -101,6 +101,11 @@ pub fn line(event: &Event, style: Style) -> Option<String> {
             style.paint(Tone::Warning, "warning:"),
             one_line(message)
         )),
+        Event::Note { message } => Some(format!(
+            "{} {}",
+            style.paint(Tone::Strong, "note:"),
+            one_line(message)
+        )),
         _ => None,
     }
 }

@@ -314,7 +314,7 @@ impl Timeline {
                 });
             }
             Event::Progress { message, .. } => self.step = Some(message.clone()),
-            Event::LogLine { .. } | Event::Snapshot { .. } => {}
+            Event::LogLine { .. } | Event::Note { .. } | Event::Snapshot { .. } => {}
         }
     }
 

@@ -6,8 +6,8 @@
 
 mod checks;
 mod facts;
-mod gather;
-mod pattern;
+pub(crate) mod gather;
+pub(crate) mod pattern;
 
 use schemars::JsonSchema;
 use serde::Serialize;

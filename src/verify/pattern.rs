@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>
 
 /// Whether a path (case matters) matches.
-pub(super) fn path(pattern: &str, path: &str) -> bool {
+pub(crate) fn path(pattern: &str, path: &str) -> bool {
     matches(pattern.as_bytes(), path.as_bytes())
 }
 

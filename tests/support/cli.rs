@@ -205,6 +205,12 @@ impl Run {
         self.json()
     }
 
+    /// It ended well; gives stdout as people read it.
+    pub fn result_text(&self) -> &str {
+        assert_eq!(self.code, 0, "{self:?}");
+        &self.stdout
+    }
+
     /// The one JSON object on stdout.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))

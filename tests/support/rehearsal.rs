@@ -231,7 +231,7 @@ impl Drop for Rehearsal {
 }
 
 /// The server's program, built once by the native builder and taken out of its image.
-fn server_binary() -> &'static [u8] {
+pub fn server_binary() -> &'static [u8] {
     static BINARY: OnceLock<Vec<u8>> = OnceLock::new();
     BINARY.get_or_init(|| {
         let checkout = Checkout::discover(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();

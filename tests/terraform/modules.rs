@@ -1,7 +1,7 @@
 //! Terraform's own checks and the tests beside each module.
 
 use crate::example;
-use crate::support::terraform::{Terraform, checkout};
+use crate::support::terraform::Terraform;
 
 const MODULES: [&str; 3] = ["modules/ecr", "modules/github-oidc", "modules/mcp-service"];
 const ENVIRONMENTS: [&str; 3] = [
@@ -60,27 +60,5 @@ fn the_example_environments_work_once_they_are_filled_in() {
         terraform.run(environment, &["validate"]);
         let said = terraform.run(environment, &["test"]);
         assert!(said.contains("1 passed, 0 failed"), "{said}");
-    }
-}
-
-#[test]
-fn the_document_lists_every_input_and_output() {
-    let document = std::fs::read_to_string(checkout().join("docs/terraform.md")).unwrap();
-    for module in MODULES {
-        let section = document.split_once(&format!("## {module}\n")).unwrap().1;
-        let section = section.split("\n## ").next().unwrap();
-        for (file, kind) in [("variables.tf", "variable"), ("outputs.tf", "output")] {
-            let file = checkout().join("terraform").join(module).join(file);
-            let text = std::fs::read_to_string(file).unwrap();
-            let names = text
-                .lines()
-                .filter_map(|line| line.strip_prefix(kind)?.split('"').nth(1));
-            let names: Vec<&str> = names.collect();
-            assert!(!names.is_empty(), "{module} has no {kind}");
-            for name in names {
-                let told = section.contains(&format!("\n| `{name}` | "));
-                assert!(told, "{module}: {kind} {name} is not told");
-            }
-        }
     }
 }

@@ -179,13 +179,14 @@ async fn the_plan_breaks_no_rule() {
 
 /// An unknown variable is only warned of by the server, so that a misspelt one would be lost.
 fn the_server_knows_its_variables(resources: &[Resource]) {
-    let documented = std::fs::read_to_string(checkout().join("docs/server.md")).unwrap();
+    let documented =
+        std::fs::read_to_string(checkout().join("docs/reference/server-variables.md")).unwrap();
     let container = resources.iter().find_map(Resource::container).unwrap();
     for variable in container["environment"].as_array().unwrap() {
         let name = variable["name"].as_str().unwrap();
         assert!(
             documented.contains(&format!("| `{name}` |")),
-            "{name} is not in docs/server.md"
+            "{name} is not in docs/reference/server-variables.md"
         );
     }
 }

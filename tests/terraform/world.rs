@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::stack::{self, NAME, Stack};
 use crate::support::aws_endpoint::{AwsEndpoint, Fault, name_deployment};
 use crate::support::cli::{Cli, Run};
-use crate::support::moto::Moto;
+use crate::support::moto::{Moto, REGION};
 use crate::support::terraform::Terraform;
 
 pub const FOLDER: &str = "environments/tried";
@@ -67,21 +67,30 @@ impl World {
             .collect()
     }
 
-    /// Writes quilt-mcp.toml from what Terraform says, key by key.
-    pub fn configure(&self) {
+    /// Writes quilt-mcp.toml as an operator does; gives the environment's keys.
+    pub fn configure(&self) -> String {
         let outputs = self.terraform.run(FOLDER, &["output", "-json"]);
-        let outputs: Value = serde_json::from_str(&outputs).unwrap();
-        let environment = &outputs["quilt_mcp_environment"]["value"];
-        let mut lines = vec![
-            "default_environment = \"prod\"".to_owned(),
-            "[environments.prod]".to_owned(),
-            format!("endpoint_url = \"{}\"", self.endpoint.url()),
+        self.cli.write("outputs.json", &outputs);
+        let endpoint = self.endpoint.url();
+        let init = [
+            "init",
+            "--env",
+            "prod",
+            "--endpoint-url",
+            &endpoint,
+            "--output",
+            "json",
         ];
-        for (key, value) in environment.as_object().unwrap() {
-            // JSON's texts, numbers and lists of texts are TOML's too.
-            lines.push(format!("{key} = {value}"));
-        }
-        self.cli.write("quilt-mcp.toml", &lines.join("\n"));
+        let made = [&init[..], &["--from-terraform", "outputs.json"]].concat();
+        let made = self.cli.run(&made).result();
+        // The service itself tells the same.
+        let name = format!("{NAME}/{SERVICE}");
+        let dry = ["--dry-run", "--config", "found.toml", "--region", REGION];
+        let found = [&init[..], &dry, &["--from-service", &name]].concat();
+        let found = self.cli.run(&found).result();
+        let keys = |result: &Value| plain(result["table"].as_str().unwrap());
+        assert_eq!(keys(&found), keys(&made));
+        keys(&made)
     }
 
     pub fn rollout(&self, digest: &str) -> Value {
@@ -122,6 +131,15 @@ impl World {
         let mut answer = self.moto.ecs("DescribeTaskDefinition", parameters).await;
         answer["taskDefinition"]["containerDefinitions"][0].take()
     }
+}
+
+/// A table without what a service does not tell and without remarks.
+fn plain(table: &str) -> String {
+    let lines = table.lines().map(|line| line.split(" # ").next().unwrap());
+    let lines: Vec<&str> = lines
+        .filter(|line| !line.starts_with("desired_count"))
+        .collect();
+    lines.join("\n")
 }
 
 /// ECS keeps these fields of a service, and moto does not.

@@ -9,6 +9,7 @@ mod origin;
 mod problem;
 mod reader;
 mod stack_url;
+mod variables;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -22,6 +23,7 @@ pub use origin::WebOrigin;
 pub use problem::{ConfigError, Problem};
 use reader::Reader;
 pub use stack_url::StackUrl;
+pub use variables::{VARIABLES, Variable};
 
 use crate::aws::Region;
 use crate::build_info::BuildInfo;
@@ -43,25 +45,6 @@ const LONGEST_STOP_TIMEOUT: u64 = 120;
 const DEFAULT_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 const DEFAULT_PER_TOKEN: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 const LARGEST_LIMIT: usize = 65_536;
-
-/// Every variable that the server knows, for the warning about others.
-const KNOWN: [&str; 15] = [
-    "MCP_ATHENA_WORKGROUP",
-    "MCP_LISTEN",
-    "MCP_METRICS_LISTEN",
-    "MCP_PUBLIC_URL",
-    "MCP_AUTHORIZATION_SERVERS",
-    "MCP_SCOPES",
-    "MCP_AUDIENCES",
-    "MCP_MAX_IN_FLIGHT",
-    "MCP_MAX_IN_FLIGHT_PER_TOKEN",
-    "MCP_ALLOWED_ORIGINS",
-    "MCP_ALLOWED_HOSTS",
-    "MCP_LOG",
-    "MCP_DRAIN_GRACE_SECONDS",
-    "MCP_DRAIN_TIMEOUT_SECONDS",
-    "MCP_BUILD_COMMIT",
-];
 
 /// A complete, checked configuration.
 #[derive(Debug)]
@@ -153,7 +136,7 @@ impl Config {
         let grace = reader.optional("MCP_DRAIN_GRACE_SECONDS", seconds);
         let timeout = reader.optional("MCP_DRAIN_TIMEOUT_SECONDS", seconds);
         let commit = reader.optional("MCP_BUILD_COMMIT", commit);
-        let warnings = reader.unknown("MCP_", &KNOWN);
+        let warnings = reader.unknown("MCP_");
         let issuers = issuers.unwrap_or_default();
         if !issuers.is_empty() && public_url.is_none() {
             reader.complain("MCP_PUBLIC_URL", oauth::NEEDED.to_owned());

@@ -32,7 +32,7 @@ impl fmt::Display for ConfigError {
         }
         write!(
             f,
-            "\nNothing was started. The variables are described in docs/server.md."
+            "\nNothing was started. The variables are described in docs/reference/server-variables.md."
         )
     }
 }

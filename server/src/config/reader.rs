@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::problem::{ConfigError, Problem};
+use super::variables::VARIABLES;
 
 /// Reads variables and gathers what is wrong with them.
 pub(super) struct Reader {
@@ -59,11 +60,12 @@ impl Reader {
         Some(items)
     }
 
-    /// One warning for each variable with the prefix that is not among `known`.
-    pub(super) fn unknown(&self, prefix: &str, known: &[&str]) -> Vec<String> {
+    /// One warning for each variable with the prefix that the server does not know.
+    pub(super) fn unknown(&self, prefix: &str) -> Vec<String> {
+        let known = |name: &str| VARIABLES.iter().any(|variable| variable.name == name);
         self.vars
             .keys()
-            .filter(|name| name.starts_with(prefix) && !known.contains(&name.as_str()))
+            .filter(|name| name.starts_with(prefix) && !known(name))
             .map(|name| format!("{name} is not a variable of this server, and has no effect"))
             .collect()
     }

@@ -10,6 +10,7 @@ use super::{Context, Exit, Failure, control, running};
 
 /// Count the AWS calls that were made since the start, or since the last reset.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  quilt-mcp-deploy local calls --output json")]
 pub struct Calls {
     /// Count from zero from now on
     #[arg(long)]

@@ -9,6 +9,7 @@ use crate::report::Stage;
 
 /// Stop the local environment.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  quilt-mcp-deploy local down --delete")]
 pub struct Down {
     /// Remove its images, releases and logs as well
     #[arg(long)]

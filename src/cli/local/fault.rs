@@ -12,19 +12,35 @@ use crate::report::Reporter;
 
 /// Faults of the local environment.
 #[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  quilt-mcp-deploy local fault unhealthy --status 503\n  quilt-mcp-deploy local fault list\n  quilt-mcp-deploy local fault clear"
+)]
 pub enum FaultCommand {
     /// Every AWS call is answered as if the credentials had expired
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault expired-credentials")]
     ExpiredCredentials,
     /// AWS calls are refused as IAM refuses what no policy allows
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault deny ecs:ListServiceDeployments"
+    )]
     Deny {
         /// service:Operation, with * and ?, for example ecs:ListServiceDeployments
         operation: String,
     },
     /// AWS calls are throttled
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault throttle --operation 'ecs:Describe*' --probability 0.5 --seed 1"
+    )]
     Throttle(Chance),
     /// AWS calls are answered 5xx
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault server-error --operation ecs:UpdateService --probability 0.3"
+    )]
     ServerError(Chance),
     /// Connections end without an answer
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault cut-off --operation ecs:UpdateService --carried-out 1"
+    )]
     CutOff {
         #[command(flatten)]
         chance: Chance,
@@ -33,6 +49,9 @@ pub enum FaultCommand {
         carried_out: f64,
     },
     /// AWS calls take longer
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault latency --milliseconds 200 --up-to 2000"
+    )]
     Latency {
         /// service:Operation, with * and ?
         #[arg(long, default_value = "*")]
@@ -48,12 +67,16 @@ pub enum FaultCommand {
         seed: Option<u64>,
     },
     /// Pulls of images fail
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault refuse-pulls")]
     RefusePulls {
         /// The image as the task definition has it, with * and ?
         #[arg(long, default_value = "*")]
         image: String,
     },
     /// Tasks end some time after their start
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault crash-tasks --after 1.5 --exit-code 137"
+    )]
     CrashTasks {
         #[command(flatten)]
         tasks: Tasks,
@@ -70,6 +93,7 @@ pub enum FaultCommand {
         exit_code: i32,
     },
     /// Tasks stay PENDING
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault slow-start --seconds 20")]
     SlowStart {
         #[command(flatten)]
         tasks: Tasks,
@@ -78,6 +102,9 @@ pub enum FaultCommand {
         seconds: f64,
     },
     /// Health checks of tasks fail
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault unhealthy --status 503 --revision quilt-local-mcp-server:3"
+    )]
     Unhealthy {
         #[command(flatten)]
         tasks: Tasks,
@@ -89,6 +116,9 @@ pub enum FaultCommand {
         during: Option<f64>,
     },
     /// Uploads to the registry break off
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault break-uploads --after-bytes 100000 --times 2"
+    )]
     BreakUploads {
         /// To which repositories, with * and ?
         #[arg(long, default_value = "*")]
@@ -101,11 +131,17 @@ pub enum FaultCommand {
         times: Option<u32>,
     },
     /// A CloudWatch alarm is in the state ALARM
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault alarm quilt-local-mcp-server-5xx"
+    )]
     Alarm {
         /// As the service's deployment configuration names it
         name: String,
     },
     /// Another operator updates the service, once
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault other-deployment --when-running 1"
+    )]
     OtherDeployment {
         /// family:number or ARN; else the last completed revision
         #[arg(long, value_name = "REVISION")]
@@ -118,19 +154,23 @@ pub enum FaultCommand {
         after: f64,
     },
     /// Fargate retires a running task, once
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault retire-task --after 5")]
     RetireTask {
         /// In so many seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
         after: f64,
     },
     /// The service deployment in progress shows a life-cycle stage
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault stage BAKE_TIME")]
     Stage {
         /// For example BAKE_TIME
         stage: String,
     },
     /// Show the faults that are on
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault list")]
     List,
     /// Switch every fault off, or those of one kind
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault clear throttle")]
     Clear {
         /// For example throttle
         kind: Option<String>,

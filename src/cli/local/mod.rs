@@ -30,14 +30,21 @@ pub use up::ensure_up;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
+
 /// The local environment: a rehearsal of the AWS side on this machine.
 #[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  quilt-mcp-deploy local up\n  quilt-mcp-deploy local down --delete"
+)]
 pub enum Local {
     /// Start it, if it is not up
     Up(Up),
     /// Stop it and everything it started; images and releases stay unless --delete is given
     Down(Down),
     /// Show where it listens
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local status --output json | jq -r .load_balancer_url"
+    )]
     Status,
     /// Switch a fault on or off
     #[command(subcommand)]

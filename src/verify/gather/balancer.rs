@@ -11,7 +11,7 @@ use crate::aws::{AwsError, Clients};
 use crate::verify::gather::unseen;
 use crate::verify::{Balancer, Fetched, Listener, MatchedOn, Missing, Rule, Service, TargetGroup};
 
-pub(super) async fn target_groups(
+pub(crate) async fn target_groups(
     clients: &Clients,
     service: Fetched<&Service>,
 ) -> Fetched<Vec<TargetGroup>> {
@@ -84,7 +84,7 @@ async fn target_group(clients: &Clients, group: &ElbTargetGroup) -> TargetGroup 
     }
 }
 
-pub(super) async fn balancers(
+pub(crate) async fn balancers(
     clients: &Clients,
     groups: &Fetched<Vec<TargetGroup>>,
 ) -> Fetched<Vec<Balancer>> {

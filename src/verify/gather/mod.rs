@@ -1,11 +1,11 @@
 //! Asking AWS, everything at once that does not wait for another answer.
 
-mod balancer;
+pub(crate) mod balancer;
 mod image;
 mod network;
 mod permissions;
 mod resources;
-mod service;
+pub(crate) mod service;
 
 use futures::join;
 

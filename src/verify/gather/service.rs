@@ -50,7 +50,8 @@ pub(super) async fn service(
     }
 }
 
-fn read(service: &EcsService) -> Service {
+/// What the checks look at.
+pub(crate) fn read(service: &EcsService) -> Service {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let configuration = service.deployment_configuration();
     let breaker = configuration.and_then(|found| found.deployment_circuit_breaker());
