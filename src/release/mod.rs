@@ -19,6 +19,7 @@ pub use document::{ComposeError, Document};
 pub use provenance::Provenance;
 pub use register::{Revision, Wanted, take_or_register};
 pub use tags::{ReleaseTags, key};
+pub(crate) use template::family_of;
 pub use template::{Described, Template, describe, newest_template, revisions};
 
 use crate::aws::AwsError;

@@ -189,7 +189,7 @@ fn newest_first<'a>(listed: &'a [String], family: &str) -> Vec<&'a str> {
 }
 
 /// The family in `arn:…:task-definition/FAMILY:REVISION`, or in `FAMILY:REVISION`.
-fn family_of(revision: &str) -> &str {
+pub(crate) fn family_of(revision: &str) -> &str {
     let name = last_part(revision);
     name.split(':').next().unwrap_or(name)
 }

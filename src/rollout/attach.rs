@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::begin::StackUpdate;
 use super::engine::{Engine, RolloutError, Stop};
 use super::observation::{Deployment, ServiceDeployment, Sight};
 use super::observe::{Followed, Observer};
@@ -12,6 +13,7 @@ use super::returning::Return;
 use super::rollback::digest_of;
 use super::{Diagnosis, Plan, Verdict};
 use crate::release::describe;
+use crate::stack::{Stack, StackError};
 
 /// How often ECS is asked for the service deployment behind a deployment.
 const LOOKS: u32 = 5;
@@ -48,6 +50,7 @@ pub async fn watch(
     {
         return Ok(watch_return(engine, &before, &returning, timeout).await);
     }
+    let stack = update_under_way(engine).await?;
     let deployment = find(&before, deployment)?;
     let document = describe(engine.clients, &deployment.task_definition)
         .await?
@@ -62,6 +65,7 @@ pub async fn watch(
         timeout,
         fail_fast: !before.rolls_back,
         ecs_rolls_back: before.rolls_back,
+        stack,
     };
     let _shield = engine.interrupt.shield();
     let watched = engine
@@ -78,6 +82,22 @@ pub async fn watch(
         verdict: watched.verdict,
         diagnosis: watched.diagnosis,
     })
+}
+
+/// The update of the stack that is under way, where releases go through one: a deployment that
+/// is watched meanwhile is part of it.
+async fn update_under_way(engine: &Engine<'_>) -> Result<Option<StackUpdate>, RolloutError> {
+    let Some(name) = engine.environment.deploy_through.stack() else {
+        return Ok(None);
+    };
+    let region = &engine.environment.region;
+    let stack = Stack::describe(engine.clients, name, region).await?;
+    let update = StackUpdate {
+        name: stack.name,
+        stale: None,
+    };
+    let under_way = stack.status.is_updating() || stack.status.is_returning();
+    Ok(under_way.then_some(update))
 }
 
 async fn watch_return(
@@ -113,6 +133,17 @@ pub struct Stopped {
 /// # Errors
 /// [`RolloutError`] when none is under way, or ECS refuses.
 pub async fn stop(engine: &Engine<'_>) -> Result<Stopped, RolloutError> {
+    if let Some(name) = engine.environment.deploy_through.stack() {
+        let region = &engine.environment.region;
+        let stack = Stack::describe(engine.clients, name, region).await?;
+        if stack.status.is_under_way() {
+            return Err(StackError::NotStoppable {
+                stack: stack.name,
+                status: stack.status,
+            }
+            .into());
+        }
+    }
     let before = Snapshot::take(engine.clients, engine.environment).await?;
     let deployment =
         super::rollback::in_flight(&before).ok_or_else(|| RolloutError::NoDeployment {

@@ -6,6 +6,7 @@
 //! [`rollback`], [`returning`] and [`attach`] are the stories told with it.
 
 pub mod attach;
+mod begin;
 mod changes;
 pub mod decide;
 pub mod diagnosis;
@@ -18,6 +19,8 @@ pub mod release;
 pub mod returning;
 pub mod rollback;
 
+pub use begin::StackUpdate;
+pub use begin::by_stack::Held;
 pub use decide::{Decision, Evidence, Plan, Verdict, decide};
 pub use diagnosis::Diagnosis;
 pub use engine::{Engine, RolloutError};
