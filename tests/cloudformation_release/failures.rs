@@ -9,6 +9,7 @@ fn a_failing_release_is_cancelled_and_cloudformation_returns() {
     let good = scene.server('1');
     scene.roll_out(&good, &[]).expect(0);
     let before = scene.status()["release"]["revision"].clone();
+    scene.stand_in.turn_breaker_off();
 
     let failed = scene
         .roll_out(&scene.fixture("exits"), &[])

@@ -31,16 +31,8 @@ impl Scene {
     /// Writes quilt-mcp.toml.
     pub fn configure(&self, service: &str, stack: &str) {
         let description = self.rehearsal.description();
-        let url = description["load_balancer_url"].as_str().unwrap();
-        let text = format!(
-            "[environments.staging]\naccount_id = \"111122223333\"\nregion = \"us-east-1\"\n\
-             endpoint_url = \"{}\"\nrepository = \"quilt-local-mcp-server\"\n\
-             cluster = \"quilt-local\"\nservice = \"{service}\"\nurl = \"{}/mcp/\"\n\
-             bake_seconds = 1\ntimeout_seconds = 240\n\
-             deploy_through = \"cloudformation\"\nstack = \"{stack}\"\n",
-            self.stand_in.url(),
-            url.trim_end_matches('/')
-        );
+        let balancer = description["load_balancer_url"].as_str().unwrap();
+        let text = self.stand_in.configuration(balancer, service, stack);
         std::fs::write(&self.config, text).unwrap();
     }
 

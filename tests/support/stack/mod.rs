@@ -87,9 +87,29 @@ impl StandIn {
         format!("http://{}", self.address)
     }
 
+    /// quilt-mcp.toml with an environment `staging` whose releases go through `stack`.
+    pub fn configuration(&self, load_balancer: &str, service: &str, stack: &str) -> String {
+        format!(
+            "[environments.staging]\naccount_id = \"111122223333\"\nregion = \"us-east-1\"\n\
+             endpoint_url = \"{}\"\nrepository = \"quilt-local-mcp-server\"\n\
+             cluster = \"quilt-local\"\nservice = \"{service}\"\nurl = \"{}/mcp/\"\n\
+             bake_seconds = 1\ntimeout_seconds = 240\n\
+             deploy_through = \"cloudformation\"\nstack = \"{stack}\"\n",
+            self.url(),
+            load_balancer.trim_end_matches('/')
+        )
+    }
+
     /// The stack, to look at and to change.
     pub fn stack(&self) -> MutexGuard<'_, State> {
         self.behind.state()
+    }
+
+    /// ECS never gives a deployment up by itself: who cancels the update is the command.
+    pub fn turn_breaker_off(&self) {
+        let breaker = serde_json::json!({"enable": false, "rollback": false});
+        let configuration = serde_json::json!({"deploymentCircuitBreaker": breaker});
+        self.update_service(serde_json::json!({"deploymentConfiguration": configuration}));
     }
 
     /// Somebody's UpdateService behind the stack's back; gives the service.
