@@ -324,6 +324,7 @@ impl From<StackError> for Failure {
             StackError::InProgress { .. } => Exit::InFlight,
             StackError::UpdateFailed { status, .. } if status.has_returned() => Exit::RolledBack,
             StackError::UpdateFailed { .. } | StackError::NoRevision { .. } => Exit::RolloutFailed,
+            StackError::NotMoved { .. } => Exit::Superseded,
             StackError::Unknown { .. } => Exit::Unknown,
             StackError::Left { signal, .. } => signal.map_or(Exit::Interrupted, Exit::from),
         };

@@ -82,6 +82,18 @@ pub enum StackError {
         /// Its status now.
         status: StackStatus,
     },
+    /// The stack is updated and the service is on something else.
+    #[error(
+        "stack {stack} is updated to {revision}, but service {service} has no deployment of it"
+    )]
+    NotMoved {
+        /// The stack.
+        stack: String,
+        /// The revision.
+        revision: String,
+        /// The service.
+        service: String,
+    },
     /// Time ran out before the service was seen to move.
     #[error("time ran out waiting for {waiting_for}; CloudFormation goes on with the update")]
     Unknown {
@@ -143,6 +155,9 @@ impl StackError {
             }
             Self::NoRevision { .. } => {
                 format!("the stack's template must give {IMAGE} to the service's container as its image; the service was not moved")
+            }
+            Self::NotMoved { .. } => {
+                "somebody moved the service meanwhile: `quilt-mcp-deploy status` shows what it runs, and the same command again moves it to what the stack says".into()
             }
             Self::Unknown { .. } => {
                 "look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the update".into()

@@ -1,12 +1,13 @@
 //! Releases through a stack, as moto's CloudFormation understands them.
 //!
-//! It creates and updates an ECS service and its task definition at once and without tasks; it
-//! knows no CancelUpdateStack, no update that fails and no time of the last update.
+//! It registers the revision at once, and runs no task; it leaves the service where it was; it knows no CancelUpdateStack, no update that fails and no time of the last update.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::aws_endpoint::Fault;
-use crate::support::moto::ACCOUNT;
+use crate::support::aws_endpoint::{Fault, name_deployment};
+use crate::support::moto::{ACCOUNT, REGION};
 use crate::support::template::FAMILY;
 use crate::world::{CLUSTER, REPOSITORY, SERVICE, TAG, World};
 
@@ -26,13 +27,14 @@ fn template() -> Value {
             "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/quilt/acme"}},
             "Revision": {"Type": "AWS::ECS::TaskDefinition", "Properties": {
                 "Family": FAMILY,
+                // On an update moto takes their members as they are written.
                 "ContainerDefinitions": [{
-                    "Name": "mcp-server",
-                    "Image": {"Fn::If": ["HasImage", {"Ref": "ImageUri"}, "busybox:bootstrap"]},
-                    "Memory": 512,
-                    "Environment": [
-                        {"Name": "LEVEL", "Value": {"Ref": "Level"}},
-                        {"Name": "TOKEN", "Value": {"Ref": "Token"}},
+                    "name": "mcp-server",
+                    "image": {"Fn::If": ["HasImage", {"Ref": "ImageUri"}, "busybox:bootstrap"]},
+                    "memory": 512,
+                    "environment": [
+                        {"name": "LEVEL", "value": {"Ref": "Level"}},
+                        {"name": "TOKEN", "value": {"Ref": "Token"}},
                     ],
                 }],
             }},
@@ -67,18 +69,32 @@ async fn ready() -> Option<(World, String)> {
         .query("cloudformation", version, "CreateStack", &parameters)
         .await;
     configure(&world, STACK);
+    move_the_service_with_the_stack(&world);
     Some((world, digest))
+}
+
+/// CloudFormation moves the service to the revision that it registers; moto's registers it and
+/// leaves the service where it was.
+fn move_the_service_with_the_stack(world: &World) {
+    let endpoint = world.endpoint.clone();
+    let updated = AtomicBool::new(false);
+    let follow = Fault::rewrite(move |answer| {
+        let called = !endpoint.calls_of("UpdateStack").is_empty();
+        if updated.fetch_or(called, Ordering::Relaxed) || called {
+            answer["services"][0]["taskDefinition"] = json!(revision(2));
+        }
+        name_deployment(&mut answer["services"][0]);
+    });
+    world.endpoint.trap("DescribeServices", usize::MAX, follow);
+}
+
+fn revision(number: u32) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{FAMILY}:{number}")
 }
 
 fn configure(world: &World, stack: &str) {
     let through = format!("deploy_through = \"cloudformation\"\nstack = \"{stack}\"");
     world.configure_also(ACCOUNT, &through);
-}
-
-async fn container_of(world: &World) -> Value {
-    let running = world.service().await["taskDefinition"].clone();
-    let (described, _) = world.describe(running.as_str().unwrap()).await;
-    described["containerDefinitions"][0].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +112,8 @@ async fn the_image_is_a_parameter_and_every_other_one_stays() {
     assert_eq!(world.changes(), ["UpdateStack"]);
     assert_eq!(result["stack"], STACK);
     assert_eq!(result["started"], true);
-    let container = container_of(&world).await;
+    let (described, _) = world.describe(&revision(2)).await;
+    let container = &described["containerDefinitions"][0];
     let image = container["image"].as_str().unwrap();
     assert!(
         image.ends_with(&format!("{REPOSITORY}@{digest}")),

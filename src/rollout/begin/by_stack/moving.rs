@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{StackUpdate, WantedImage, held};
+use crate::arn::last_part;
 use crate::release::{Described, describe};
 use crate::report::{Event, Stage};
 use crate::rollout::engine::{Engine, Pace, RolloutError};
@@ -18,6 +19,10 @@ pub(super) struct Moving<'a> {
     pub(super) before: &'a Snapshot,
     pub(super) wanted: &'a WantedImage<'a>,
 }
+
+/// How often a service is looked at whose stack is updated and that has no deployment of it: the
+/// calls of one look are not of one moment.
+const LOOKS_AFTER_THE_END: u32 = 5;
 
 /// One look at the stack and the service; what failed is left out, and told.
 struct Look {
@@ -38,6 +43,7 @@ impl Moving<'_> {
         let mut pace = Pace::of(self.engine.environment);
         let mut found: Option<Described> = None;
         let mut said = String::new();
+        let mut in_vain = 0;
         loop {
             let look = self.look().await;
             if found.is_none() {
@@ -52,6 +58,12 @@ impl Moving<'_> {
             if let Some(stack) = &look.stack {
                 let registered = found.is_some() || look.revision.is_none();
                 self.refuse_ended(stack, registered).await?;
+                in_vain += u32::from(stack.status.is_updated() && look.service.is_some());
+            }
+            if let Some(described) = &found
+                && in_vain > LOOKS_AFTER_THE_END
+            {
+                return Err(self.not_moved(described).into());
             }
             let waiting_for = self.waiting_for(look.stack.as_ref(), found.is_some());
             if began.elapsed() >= self.wanted.timeout {
@@ -132,6 +144,14 @@ impl Moving<'_> {
             });
         }
         Ok(())
+    }
+
+    fn not_moved(&self, described: &Described) -> StackError {
+        StackError::NotMoved {
+            stack: self.update.name.clone(),
+            revision: last_part(described.document.arn()).to_owned(),
+            service: self.engine.environment.service.clone(),
+        }
     }
 
     fn waiting_for(&self, stack: Option<&Stack>, registered: bool) -> String {
