@@ -90,8 +90,7 @@ impl Outcome {
     }
 }
 
-/// Releases `image`: registers the revision if it differs, updates the service if it
-/// differs, watches to the verdict, and returns to what ran before where that is asked.
+/// Releases `image`: begins it, unless the service runs it or it is being deployed, watches to the verdict, and returns to what ran before where that is asked.
 ///
 /// # Errors
 /// [`RolloutError`] when the release could not be begun; how it went is in the [`Outcome`].
@@ -101,33 +100,16 @@ pub async fn release(
     options: Options,
 ) -> Result<Outcome, RolloutError> {
     let begun = begin(engine, image, options).await?;
-    let (before, started) = (&begun.before, begun.started);
-    let returns = before.rolls_back || begun.stack.is_some();
-    let on_failure = options.on_failure.unwrap_or(if returns {
+    let on_failure = options.on_failure.unwrap_or(if returns_by_itself(&begun) {
         OnFailure::Rollback
     } else {
         OnFailure::Leave
     });
-    let plan = Plan {
-        deployment: begun.deployment.id.clone(),
-        revision: begun.revision.arn.clone(),
-        previous_revision: before.last_good_revision().map(str::to_owned),
-        container: engine.environment.container.clone(),
-        digest: Some(image.digest.clone()),
-        bake: if started {
-            options.bake
-        } else {
-            Duration::ZERO
-        },
-        timeout: options.timeout,
-        fail_fast: on_failure == OnFailure::Rollback || !returns,
-        ecs_rolls_back: before.rolls_back,
-        stack: begun.stack,
-    };
+    let plan = plan_of(engine, image, &begun, options, on_failure);
     announce(engine, &plan, image);
     let mut outcome = Outcome {
         deployment: plan.deployment.clone(),
-        started,
+        started: begun.started,
         stack: engine.environment.deploy_through.stack().map(str::to_owned),
         verdict: None,
         diagnosis: None,
@@ -143,7 +125,7 @@ pub async fn release(
         .watch(
             &plan,
             Followed::Deployment(&begun.deployment),
-            before,
+            &begun.before,
             document,
         )
         .await;
@@ -168,6 +150,36 @@ pub async fn release(
         None => verdict,
     };
     Ok(outcome)
+}
+
+/// Whether ECS or CloudFormation goes back from a deployment that fails.
+fn returns_by_itself(begun: &Begun) -> bool {
+    begun.before.rolls_back || begun.stack.is_some()
+}
+
+fn plan_of(
+    engine: &Engine<'_>,
+    image: &ReleaseImage,
+    begun: &Begun,
+    options: Options,
+    on_failure: OnFailure,
+) -> Plan {
+    Plan {
+        deployment: begun.deployment.id.clone(),
+        revision: begun.revision.arn.clone(),
+        previous_revision: begun.before.last_good_revision().map(str::to_owned),
+        container: engine.environment.container.clone(),
+        digest: Some(image.digest.clone()),
+        bake: if begun.started {
+            options.bake
+        } else {
+            Duration::ZERO
+        },
+        timeout: options.timeout,
+        fail_fast: on_failure == OnFailure::Rollback || !returns_by_itself(begun),
+        ecs_rolls_back: begun.before.rolls_back,
+        stack: begun.stack.clone(),
+    }
 }
 
 /// Says what the following events are about.
