@@ -172,6 +172,10 @@ impl RollbackResult {
             .as_deref()
             .map_or("what ran before", last_part);
         match &self.outcome.verdict {
+            _ if self.outcome.done && self.outcome.image_of.is_some() => {
+                let earlier = self.outcome.image_of.as_deref().map_or("", last_part);
+                format!("the service runs the image of {earlier} again, as {to}, instead of {from}")
+            }
             _ if self.outcome.done && from == to => {
                 format!("the service runs {to}: its stack has returned already")
             }

@@ -19,8 +19,8 @@ pub use document::{ComposeError, Document};
 pub use provenance::Provenance;
 pub use register::{Revision, Wanted, take_or_register};
 pub use tags::{ReleaseTags, key};
-pub(crate) use template::family_of;
 pub use template::{Described, Template, describe, newest_template, revisions};
+pub(crate) use template::{family_of, number_of};
 
 use crate::aws::AwsError;
 

@@ -195,7 +195,7 @@ pub(crate) fn family_of(revision: &str) -> &str {
 }
 
 /// The number in `arn:…:task-definition/FAMILY:REVISION`; 0 where there is none.
-fn number_of(revision: &str) -> u64 {
+pub(crate) fn number_of(revision: &str) -> u64 {
     let number = revision.rsplit(':').next();
     number
         .and_then(|number| number.parse().ok())

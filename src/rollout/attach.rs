@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::begin::StackUpdate;
 use super::engine::{Engine, RolloutError, Stop};
 use super::observation::{Deployment, ServiceDeployment, Sight};
 use super::observe::{Followed, Observer};
 use super::preflight::Snapshot;
 use super::returning::Return;
 use super::rollback::digest_of;
+use super::stack_release::StackRelease;
 use super::{Diagnosis, Plan, Verdict};
 use crate::release::describe;
 use crate::stack::{Stack, StackError};
@@ -45,13 +45,28 @@ pub async fn watch(
     timeout: Duration,
 ) -> Result<Attached, RolloutError> {
     let before = Snapshot::take(engine.clients, engine.environment).await?;
-    if deployment.is_none()
-        && let Some(returning) = Return::find(engine).await?
-    {
-        return Ok(watch_return(engine, &before, &returning, timeout).await);
+    let release = stack_release(engine).await?;
+    if deployment.is_none() {
+        if let Some(release) = &release
+            && let Some(attached) = watch_stack(engine, &before, release, timeout).await?
+        {
+            return Ok(attached);
+        }
+        let moves = release
+            .as_ref()
+            .is_some_and(|release| release.stack.status.is_updating());
+        if !moves && let Some(returning) = Return::find(engine).await? {
+            return Ok(watch_return(engine, &before, &returning, timeout).await);
+        }
     }
-    let stack = update_under_way(engine).await?;
-    let deployment = find(&before, deployment)?;
+    let stack = release
+        .as_ref()
+        .filter(|release| release.stack.status.is_under_way());
+    let of_stack = stack.and_then(|release| release.deployment(&before));
+    let deployment = match (deployment, of_stack) {
+        (None, Some(ours)) => ours,
+        (wanted, _) => find(&before, wanted)?,
+    };
     let document = describe(engine.clients, &deployment.task_definition)
         .await?
         .document;
@@ -65,7 +80,7 @@ pub async fn watch(
         timeout,
         fail_fast: !before.rolls_back,
         ecs_rolls_back: before.rolls_back,
-        stack,
+        stack: stack.map(StackRelease::update),
     };
     let _shield = engine.interrupt.shield();
     let watched = engine
@@ -84,20 +99,39 @@ pub async fn watch(
     })
 }
 
-/// The update of the stack that is under way, where releases go through one: a deployment that
-/// is watched meanwhile is part of it.
-async fn update_under_way(engine: &Engine<'_>) -> Result<Option<StackUpdate>, RolloutError> {
-    let Some(name) = engine.environment.deploy_through.stack() else {
-        return Ok(None);
+/// The release that the stack's last update is or was, where releases go through one.
+async fn stack_release(engine: &Engine<'_>) -> Result<Option<StackRelease>, RolloutError> {
+    match engine.environment.deploy_through.stack() {
+        Some(name) => Ok(StackRelease::find(engine, name).await?),
+        None => Ok(None),
+    }
+}
+
+/// A release that CloudFormation takes back, or has taken back.
+async fn watch_stack(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    release: &StackRelease,
+    timeout: Duration,
+) -> Result<Option<Attached>, RolloutError> {
+    let attached = |verdict, diagnosis| Attached {
+        deployment: release
+            .deployment(before)
+            .map(|deployment| deployment.id.clone())
+            .unwrap_or_default(),
+        revision: release.revision().unwrap_or_default().to_owned(),
+        verdict,
+        diagnosis,
     };
-    let region = &engine.environment.region;
-    let stack = Stack::describe(engine.clients, name, region).await?;
-    let update = StackUpdate {
-        name: stack.name,
-        stale: None,
-    };
-    let under_way = stack.status.is_updating() || stack.status.is_returning();
-    Ok(under_way.then_some(update))
+    if release.stack.status.is_returning() {
+        let _shield = engine.interrupt.shield();
+        let watched = release.follow_back(engine, before, timeout).await?;
+        return Ok(Some(attached(watched.verdict, watched.diagnosis)));
+    }
+    // A deployment since then is none of the stack's.
+    let in_flight = super::rollback::in_flight(before).is_some();
+    let taken_back = release.taken_back(before).filter(|_| !in_flight);
+    Ok(taken_back.map(|verdict| attached(Some(verdict), None)))
 }
 
 async fn watch_return(

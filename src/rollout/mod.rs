@@ -18,6 +18,7 @@ pub mod preflight;
 pub mod release;
 pub mod returning;
 pub mod rollback;
+mod stack_release;
 
 pub use begin::StackUpdate;
 pub use begin::by_stack::Held;

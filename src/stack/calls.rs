@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{COMMIT, IMAGE, RELEASED_BY, Stack, StackError, StackFailure, StackResource, events};
+use super::{COMMIT, IMAGE, LastUpdate, RELEASED_BY, Stack, StackError, StackResource};
 use crate::aws::direct::{Question, Service};
 use crate::aws::{AwsError, Clients};
 
@@ -146,17 +146,17 @@ impl Stack {
             .map(drop)
     }
 
-    /// What failed in its last update, the first failure first.
+    /// What its events say of its last update.
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn failures(clients: &Clients, name: &str) -> Result<Vec<StackFailure>, AwsError> {
-        let mut failures = Vec::new();
+    pub async fn last_update(clients: &Clients, name: &str) -> Result<LastUpdate, AwsError> {
+        let mut last = LastUpdate::default();
         let mut next = Value::Null;
         for _ in 0..PAGES_OF_EVENTS {
             let mut answer = page_of_events(clients, name, next).await?;
             let page = answer["StackEvents"].as_array().cloned();
-            if events::read(&page.unwrap_or_default(), &mut failures) {
+            if last.read(&page.unwrap_or_default()) {
                 break;
             }
             next = answer["NextToken"].take();
@@ -164,7 +164,7 @@ impl Stack {
                 break;
             }
         }
-        Ok(failures)
+        Ok(last)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a stack's events say of the failure of its last operation.
+//! What a stack's events say of its last update.
 
 use std::fmt;
 
@@ -24,25 +24,51 @@ impl fmt::Display for StackFailure {
     }
 }
 
-/// The failures in a page of `DescribeStackEvents`, which is newest first: put before those that
-/// are known of newer pages. Answers whether the last operation began on this page.
-pub(super) fn read(page: &[Value], known: &mut Vec<StackFailure>) -> bool {
-    let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
-    for event in page {
-        let status = text(event, "ResourceStatus");
-        let of_stack = text(event, "PhysicalResourceId") == text(event, "StackId");
-        if of_stack && status == "UPDATE_IN_PROGRESS" {
-            return true;
+/// The type of the resource that a release replaces.
+const TASK_DEFINITION: &str = "AWS::ECS::TaskDefinition";
+
+/// The last update of a stack, also while it is under way or taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastUpdate {
+    /// What failed, the first failure first.
+    pub failures: Vec<StackFailure>,
+    /// The ARNs of the revisions that it touched, old and new; none where it was no release.
+    pub revisions: Vec<String>,
+}
+
+impl LastUpdate {
+    /// Takes a page of `DescribeStackEvents` in, which is newest first, as the pages are.
+    /// Answers whether the update began on this page.
+    pub(super) fn read(&mut self, page: &[Value]) -> bool {
+        let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        for event in page {
+            let status = text(event, "ResourceStatus");
+            let (kind, physical) = (
+                text(event, "ResourceType"),
+                text(event, "PhysicalResourceId"),
+            );
+            let of_stack = physical == text(event, "StackId");
+            if of_stack && status == "UPDATE_IN_PROGRESS" {
+                return true;
+            }
+            if kind == TASK_DEFINITION && !self.revisions.contains(&physical) {
+                self.revisions.push(physical);
+            }
+            if status.ends_with("_FAILED") && !of_stack {
+                let failure = StackFailure {
+                    resource: text(event, "LogicalResourceId"),
+                    reason: text(event, "ResourceStatusReason"),
+                    kind,
+                    status,
+                };
+                self.failures.insert(0, failure);
+            }
         }
-        if status.ends_with("_FAILED") && !of_stack {
-            let failure = StackFailure {
-                resource: text(event, "LogicalResourceId"),
-                kind: text(event, "ResourceType"),
-                reason: text(event, "ResourceStatusReason"),
-                status,
-            };
-            known.insert(0, failure);
-        }
+        false
     }
-    false
+
+    /// The first failure, which is the cause.
+    pub fn cause(&self) -> Option<String> {
+        self.failures.first().map(ToString::to_string)
+    }
 }

@@ -11,7 +11,7 @@ mod status;
 
 pub use calls::{Change, Updated};
 pub use error::StackError;
-pub use events::StackFailure;
+pub use events::{LastUpdate, StackFailure};
 pub use status::StackStatus;
 
 use std::fmt;
@@ -71,7 +71,7 @@ pub struct StackResource {
 
 impl Stack {
     /// A stack in the words of `DescribeStacks`; `None` where it has no status.
-    fn read(name: &str, described: &Value) -> Option<Self> {
+    pub(crate) fn read(name: &str, described: &Value) -> Option<Self> {
         let text = |name: &str| described[name].as_str().map(str::to_owned);
         let list = |name: &str| described[name].as_array().cloned().unwrap_or_default();
         let parameter = |parameter: &Value| {

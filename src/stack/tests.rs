@@ -65,11 +65,16 @@ fn failures_are_those_of_the_last_update_oldest_first() {
     let event = |resource: &str, status: &str, reason: &str| {
         let id = match resource {
             "acme-mcp" => "arn:stack",
+            "Revision" => "new",
             _ => "other",
+        };
+        let kind = match resource {
+            "Revision" => "AWS::ECS::TaskDefinition",
+            _ => "T",
         };
         json!({
             "StackId": "arn:stack", "LogicalResourceId": resource, "PhysicalResourceId": id,
-            "ResourceType": "T", "ResourceStatus": status, "ResourceStatusReason": reason,
+            "ResourceType": kind, "ResourceStatus": status, "ResourceStatusReason": reason,
         })
     };
     let newest_first = [
@@ -83,6 +88,7 @@ fn failures_are_those_of_the_last_update_oldest_first() {
         event("Revision", "UPDATE_COMPLETE", ""),
         event("acme-mcp", "UPDATE_IN_PROGRESS", "User Initiated"),
         event("Service", "UPDATE_FAILED", "of the update before"),
+        event("Older", "UPDATE_COMPLETE", "of the update before"),
     ];
     let told = |failures: &[StackFailure]| -> Vec<String> {
         failures.iter().map(ToString::to_string).collect()
@@ -92,11 +98,12 @@ fn failures_are_those_of_the_last_update_oldest_first() {
         "Alarm UPDATE_FAILED: Resource update cancelled",
     ];
     for cut in 0..newest_first.len() {
-        let mut failures = Vec::new();
-        let began = events::read(&newest_first[..cut], &mut failures);
+        let mut last = LastUpdate::default();
+        let began = last.read(&newest_first[..cut]);
         assert_eq!(began, cut > 4);
-        let again = !began && events::read(&newest_first[cut..], &mut failures);
+        let again = !began && last.read(&newest_first[cut..]);
         assert_eq!(again, !began);
-        assert_eq!(told(&failures), expected, "{cut}");
+        assert_eq!(told(&last.failures), expected, "{cut}");
+        assert_eq!(last.revisions, ["new"]);
     }
 }

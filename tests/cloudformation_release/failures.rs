@@ -28,9 +28,12 @@ fn a_failing_release_is_cancelled_and_cloudformation_returns() {
     assert_eq!(status["release"]["digest"], good);
     assert_eq!(scene.calls_of("CancelUpdateStack"), 1);
 
-    // There is nothing left to return from.
+    // There is nothing left to return from, and whoever attaches is told how it ended.
     let back = scene.run(&["rollback"]).expect(0).json();
     assert_eq!(back["to"], before);
+    assert_eq!(back["from"], failed["revision"]["arn"]);
+    let watched = scene.run(&["watch"]).expect(8).json();
+    assert_eq!(watched["revision"], failed["revision"]["arn"]);
     assert_eq!(scene.calls_of("UpdateStack"), 2);
     // And the stack takes the next release.
     let next = scene.server('2');
@@ -148,4 +151,45 @@ fn a_stack_that_does_not_begin_is_not_known() {
     let attached = scene.roll_out(&digest, &[]).expect(0).json();
     assert_eq!(attached["started"], false);
     assert_eq!(scene.calls_of("UpdateStack"), 1);
+}
+
+/// Who attaches while CloudFormation goes back is told of the release, not of the return.
+#[test]
+fn a_return_under_way_is_watched_to_the_stacks_end() {
+    let scene = Scene::set();
+    let good = scene.server('1');
+    let before = scene.roll_out(&good, &[]).expect(0).json();
+    let unhealthy = scene.fixture("unhealthy");
+    let started = scene.roll_out(&unhealthy, &["--no-wait"]).expect(0).json();
+    scene.run(&["rollback", "--no-wait"]).expect(0);
+    for (command, code) in [("watch", 8), ("rollback", 0)] {
+        let joined = scene.run(&[command]).expect(code).json();
+        let verdict = &joined["verdict"];
+        assert_eq!(verdict["verdict"], "rolled_back", "{command}");
+        assert_eq!(verdict["to"], before["revision"]["arn"], "{command}");
+        let from = match command {
+            "watch" => &joined["revision"],
+            _ => &joined["from"],
+        };
+        assert_eq!(*from, started["revision"]["arn"], "{command}");
+        assert_eq!(
+            scene.status()["stack"]["status"],
+            "UPDATE_ROLLBACK_COMPLETE"
+        );
+    }
+}
+
+/// An update that failed and was no release does not stand between the operator and the release before.
+#[test]
+fn a_failed_update_that_was_no_release_does_not_count_as_a_return() {
+    let scene = Scene::set();
+    let first = scene.server('1');
+    let earlier = scene.roll_out(&first, &[]).expect(0).json();
+    scene.roll_out(&scene.server('2'), &[]).expect(0);
+    scene.stand_in.stack().fail_another_update();
+    let run = scene.run(&["rollback"]).expect(0);
+    let back = run.json();
+    assert_eq!(scene.status()["release"]["digest"], first);
+    assert_eq!(back["image_of"], earlier["revision"]["arn"]);
+    assert_ne!(back["to"], earlier["revision"]["arn"]);
 }

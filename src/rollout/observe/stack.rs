@@ -19,10 +19,11 @@ pub(super) async fn look(
     let status = &stack.status;
     let failures = if status.is_returning() || status.has_returned() || status.has_failed() {
         // Without the events there is less to tell; what is true of the stack is seen all the same.
-        Stack::failures(clients, &update.name)
+        Stack::last_update(clients, &update.name)
             .await
             .inspect_err(|error| tracing::warn!("{error}"))
             .unwrap_or_default()
+            .failures
     } else {
         Vec::new()
     };

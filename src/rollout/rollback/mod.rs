@@ -176,6 +176,9 @@ pub struct RollbackOutcome {
     pub from: String,
     /// The revision that it was to return to; absent when ECS chose it and has not said yet.
     pub to: Option<String>,
+    /// The earlier revision whose image that one has, where CloudFormation registered it anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_of: Option<String>,
     /// The deployment that was watched.
     pub deployment: String,
     /// Whether the service was seen to run the earlier revision again.
@@ -264,6 +267,7 @@ async fn to_its_end(
     let mut outcome = RollbackOutcome {
         from: returning.from.clone(),
         to: None,
+        image_of: None,
         deployment: returning.deployment(before),
         done: false,
         verdict: None,
@@ -319,6 +323,7 @@ pub async fn roll_back_to(
     let mut outcome = RollbackOutcome {
         from: before.task_definition.clone(),
         to: Some(to),
+        image_of: back.image_of,
         deployment: back.deployment.id.clone(),
         done: false,
         verdict: None,
@@ -344,6 +349,8 @@ pub async fn roll_back_to(
 struct Back {
     /// The revision that it is of.
     to: String,
+    /// The earlier revision whose image that has, where it is a new one.
+    image_of: Option<String>,
     document: Document,
     deployment: Deployment,
     stack: Option<StackUpdate>,
@@ -363,6 +370,7 @@ async fn deploy_earlier(
     let deployment = engine.update(update, before).await?;
     Ok(Back {
         to: document.arn().to_owned(),
+        image_of: None,
         document,
         deployment,
         stack: None,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Back, RollbackOptions, RollbackOutcome, Undo, announce, in_flight};
+use super::{Back, RollbackOptions, RollbackOutcome, Undo, announce};
 use crate::release::{ReleaseTags, describe};
 use crate::rollout::begin::{StackUpdate, by_stack};
 use crate::rollout::decide::{Plan, Verdict};
@@ -12,6 +12,7 @@ use crate::rollout::observation::Deployment;
 use crate::rollout::observe::Followed;
 use crate::rollout::preflight::Snapshot;
 use crate::rollout::release::OnInterrupt;
+use crate::rollout::stack_release::StackRelease;
 use crate::stack::{Stack, StackError};
 
 /// Takes back the update that the deployment is part of; answers how that ended, and nothing
@@ -110,14 +111,16 @@ pub(super) async fn give_earlier_image(
     let begun = by_stack::begin(engine, name, &wanted).await?;
     Ok(Back {
         to: begun.revision.arn,
+        image_of: Some(earlier.document.arn().to_owned()),
         document: begun.revision.document,
         deployment: begun.deployment,
         stack: begun.stack,
     })
 }
 
-/// Takes back the update of the stack `name` that is under way, or waits for CloudFormation to have
-/// done so, or tells that it has; `None` where the stack's last update was carried out.
+/// Takes back the release that is an update of the stack `name` under way, or waits for
+/// CloudFormation to have done so, or tells that it has; `None` where the last update was carried
+/// out, or was no release.
 ///
 /// # Errors
 /// [`RolloutError::Stack`] where the stack is busy with something else, or cannot be described.
@@ -127,89 +130,53 @@ pub async fn roll_back_update(
     before: &Snapshot,
     options: &RollbackOptions,
 ) -> Result<Option<RollbackOutcome>, RolloutError> {
-    let region = &engine.environment.region;
-    let stack = Stack::describe(engine.clients, name, region).await?;
+    let Some(release) = StackRelease::find(engine, name).await? else {
+        let region = &engine.environment.region;
+        let stack = Stack::describe(engine.clients, name, region).await?;
+        return match stack.can_be_updated() {
+            Err(busy @ StackError::InProgress { .. }) => Err(busy.into()),
+            _ => Ok(None),
+        };
+    };
+    let status = &release.stack.status;
+    let mut outcome = RollbackOutcome {
+        from: release
+            .revision()
+            .unwrap_or(&before.task_definition)
+            .to_owned(),
+        to: None,
+        image_of: None,
+        deployment: release
+            .deployment(before)
+            .or(before.service.primary())
+            .map(|deployment| deployment.id.clone())
+            .unwrap_or_default(),
+        done: false,
+        verdict: release.taken_back(before),
+        diagnosis: None,
+    };
     let _shield = engine.interrupt.shield();
-    if stack.status.has_returned() {
-        return Ok(Some(has_returned(before, &stack)));
-    }
-    if stack.status.is_returning() {
+    if status.is_returning() {
         announce(engine, before, "CloudFormation goes back by itself");
-    } else if stack.status.is_updating() {
+    } else if status.is_updating() {
         announce(engine, before, "the operator asked for it");
         if let Some(refused) = cancel(engine, name).await {
             return Err(refused.into());
         }
-    } else if stack.status.is_under_way() {
-        stack.can_be_updated()?;
-    } else {
+    } else if status.is_under_way() {
+        release.stack.can_be_updated()?;
+    } else if outcome.verdict.is_none() {
         return Ok(None);
     }
-    Ok(Some(to_its_end(engine, name, before, options).await))
-}
-
-fn has_returned(before: &Snapshot, stack: &Stack) -> RollbackOutcome {
-    let to = before.task_definition.clone();
-    let primary = before.service.primary();
-    RollbackOutcome {
-        from: to.clone(),
-        to: Some(to.clone()),
-        deployment: primary
-            .map(|primary| primary.id.clone())
-            .unwrap_or_default(),
-        done: true,
-        verdict: Some(Verdict::RolledBack {
-            to,
-            reason: format!("stack {} is {} already", stack.name, stack.status),
-        }),
-        diagnosis: None,
-    }
-}
-
-async fn to_its_end(
-    engine: &Engine<'_>,
-    name: &str,
-    before: &Snapshot,
-    options: &RollbackOptions,
-) -> RollbackOutcome {
-    // CloudFormation may not have moved the service yet: then there is no deployment to go back from.
-    let ours = in_flight(before);
-    let plan = Plan {
-        deployment: ours.map(|ours| ours.id.clone()).unwrap_or_default(),
-        revision: ours
-            .map(|ours| ours.task_definition.clone())
-            .unwrap_or_default(),
-        previous_revision: before.last_good_revision().map(str::to_owned),
-        container: engine.environment.container.clone(),
-        digest: None,
-        bake: Duration::ZERO,
-        timeout: options.timeout,
-        fail_fast: false,
-        ecs_rolls_back: true,
-        stack: Some(StackUpdate {
-            name: name.to_owned(),
-            stale: None,
-        }),
-    };
-    let mut outcome = RollbackOutcome {
-        from: before.task_definition.clone(),
-        to: None,
-        deployment: plan.deployment.clone(),
-        done: false,
-        verdict: None,
-        diagnosis: None,
-    };
-    let followed = ours.or(before.service.primary());
-    if let Some(followed) = followed.filter(|_| options.wait) {
-        let watched = engine
-            .watch(&plan, Followed::Deployment(followed), before, None)
-            .await;
-        if let Some(Verdict::RolledBack { to, .. }) = &watched.verdict {
-            outcome.to = Some(to.clone());
-            outcome.done = true;
-        }
-        outcome.diagnosis = watched.diagnosis.filter(|_| !outcome.done);
+    if status.is_under_way() && options.wait {
+        let watched = release.follow_back(engine, before, options.timeout).await?;
+        outcome.diagnosis = watched.diagnosis;
         outcome.verdict = watched.verdict;
     }
-    outcome
+    if let Some(Verdict::RolledBack { to, .. }) = &outcome.verdict {
+        outcome.to = Some(to.clone());
+        outcome.done = true;
+        outcome.diagnosis = None;
+    }
+    Ok(Some(outcome))
 }

@@ -87,8 +87,17 @@ impl State {
             .collect()
     }
 
-    pub(super) fn is_under_way(&self) -> bool {
-        self.status.ends_with("_IN_PROGRESS")
+    /// Somebody changed an alarm, which failed and was taken back.
+    pub fn fail_another_update(&mut self) {
+        self.becomes("UPDATE_IN_PROGRESS", "User Initiated");
+        let alarm = ("Alarm", "acme-5xx", "AWS::CloudWatch::Alarm");
+        self.tell(alarm, "UPDATE_FAILED", "a metric that is none");
+        self.becomes(
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "The following resource(s) failed to update: [Alarm].",
+        );
+        self.becomes("UPDATE_ROLLBACK_COMPLETE", "");
+        self.updates += 1;
     }
 
     /// The stack's own status, with its event.

@@ -54,6 +54,9 @@ async fn move_service(behind: &Behind, before: &Before) -> Result<(), String> {
             tags(&state.parameters),
         )
     };
+    let old = ("TaskDefinition", before.revision.as_str(), TASK_DEFINITION);
+    let replaces = "Requested update requires the creation of a new physical resource";
+    behind.state().tell(old, "UPDATE_IN_PROGRESS", replaces);
     let refuses = behind.state().troubles.no_registration;
     let registered = match refuses {
         true => Err("Resource handler returned message: \"Invalid request provided\"".to_owned()),

@@ -130,11 +130,11 @@ impl Moving<'_> {
     async fn refuse_ended(&self, stack: &Stack, registered: bool) -> Result<(), StackError> {
         let (name, status) = (stack.name.clone(), stack.status.clone());
         if status.has_failed() || status.has_returned() {
-            let failures = Stack::failures(self.engine.clients, &name).await;
+            let last = Stack::last_update(self.engine.clients, &name).await;
             return Err(StackError::UpdateFailed {
                 stack: name,
                 status,
-                failures: self.kept(failures).unwrap_or_default(),
+                failures: self.kept(last).unwrap_or_default().failures,
             });
         }
         if status.is_updated() && !registered {
