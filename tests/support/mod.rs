@@ -14,6 +14,7 @@ pub mod moto;
 pub mod proxy;
 pub mod rehearsal;
 pub mod shell;
+pub mod stack;
 pub mod template;
 pub mod terraform;
 pub mod wire;
