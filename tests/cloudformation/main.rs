@@ -1,0 +1,19 @@
+//! The CloudFormation templates, held against the Terraform modules property by property, and judged
+//! by cfn-lint, checkov and moto.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attributes;
+mod difference;
+mod documents;
+mod equivalence;
+mod evaluate;
+mod lint;
+mod module;
+mod parameters;
+mod releases;
+mod scenarios;
+mod stack;
+mod template;
+mod translate;
