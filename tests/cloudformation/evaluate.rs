@@ -54,6 +54,41 @@ impl Evaluation {
             .collect()
     }
 
+    /// The template with every `Fn::If` decided, for who cannot decide it in a list.
+    pub fn decided(&self) -> Value {
+        let mut template = self.template.clone();
+        for part in ["Resources", "Outputs"] {
+            template[part] = self.decide(&template[part]).unwrap();
+        }
+        template
+    }
+
+    fn decide(&self, value: &Value) -> Option<Value> {
+        match value {
+            Value::Array(items) => {
+                Some(items.iter().filter_map(|item| self.decide(item)).collect())
+            }
+            Value::Object(members) => match function(members) {
+                Some(("Fn::If", argument)) => self.decide(self.chosen(argument)),
+                Some(("Ref", name)) if name == "AWS::NoValue" => None,
+                _ => Some(
+                    members
+                        .iter()
+                        .filter_map(|(name, value)| Some((name.clone(), self.decide(value)?)))
+                        .collect::<Map<_, _>>()
+                        .into(),
+                ),
+            },
+            plain => Some(plain.clone()),
+        }
+    }
+
+    /// What `Fn::If` chooses.
+    fn chosen<'a>(&self, argument: &'a Value) -> &'a Value {
+        let holds = self.condition(argument[0].as_str().unwrap());
+        &argument[if holds { 1 } else { 2 }]
+    }
+
     /// The values of the outputs.
     pub fn outputs(&self) -> BTreeMap<String, String> {
         let outputs = self.template["Outputs"].as_object().unwrap();
@@ -110,14 +145,7 @@ impl Evaluation {
         let value = match name {
             "Ref" if argument == "AWS::NoValue" => return None,
             "Ref" => self.reference(argument.as_str().unwrap()),
-            "Fn::If" => {
-                let chosen = if self.condition(argument[0].as_str().unwrap()) {
-                    1
-                } else {
-                    2
-                };
-                return self.resolve(&argument[chosen]);
-            }
+            "Fn::If" => return self.resolve(self.chosen(argument)),
             "Fn::GetAtt" => {
                 let part = |at: usize| argument[at].as_str().unwrap();
                 json!(self.attribute(part(0), part(1)))

@@ -4,6 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../terraform/stack.rs"]
+#[allow(dead_code, reason = "the Terraform suite uses the rest")]
+mod quilt;
+
 mod attributes;
 mod difference;
 mod documents;
