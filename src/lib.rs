@@ -22,5 +22,6 @@ pub mod release;
 pub mod report;
 pub mod rollout;
 pub mod smoke;
+pub mod stack;
 pub mod status;
 pub mod verify;

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::config::DeployThrough;
+
 /// What an action is granted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +42,8 @@ pub enum On {
     Secrets,
     /// The log group.
     LogGroup,
+    /// The CloudFormation stack that releases go through.
+    Stack,
 }
 
 /// An action and what it is granted on.
@@ -91,6 +95,19 @@ impl From<Listed> for Needs {
 /// The command that only looks, and knows less where it may not.
 const VERIFY: &str = "verify";
 
+/// The commands that move a service, by the way that releases go.
+const BY_ECS: [&str; 2] = ["rollout", "rollback and stop"];
+const BY_STACK: [&str; 1] = ["rollout through CloudFormation"];
+
+/// What the commands need in an environment whose releases go this way.
+pub fn needs_through(way: &DeployThrough) -> impl Iterator<Item = &'static Needs> {
+    let others: &[&str] = match way {
+        DeployThrough::Ecs => &BY_STACK,
+        DeployThrough::CloudFormation { .. } => &BY_ECS,
+    };
+    needs().filter(|needs| !others.contains(&needs.command))
+}
+
 /// What the commands need that release a server.
 pub fn needs() -> impl Iterator<Item = &'static Needs> {
     LISTED.iter().filter(|needs| needs.command != VERIFY)
@@ -107,8 +124,19 @@ pub fn verify() -> &'static [Permission] {
 
 /// Every action of the commands, each once, with the commands that need it.
 pub fn all() -> Vec<(Permission, Vec<&'static str>)> {
+    each_once(needs())
+}
+
+/// The same, of the commands of an environment whose releases go this way.
+pub fn all_through(way: &DeployThrough) -> Vec<(Permission, Vec<&'static str>)> {
+    each_once(needs_through(way))
+}
+
+fn each_once(
+    commands: impl Iterator<Item = &'static Needs>,
+) -> Vec<(Permission, Vec<&'static str>)> {
     let mut found: Vec<(Permission, Vec<&'static str>)> = Vec::new();
-    for needs in needs() {
+    for needs in commands {
         for permission in &needs.permissions {
             match found.iter_mut().find(|(known, _)| known == permission) {
                 Some((_, commands)) => commands.push(needs.command),
@@ -158,7 +186,7 @@ mod tests {
 
     fn collect(folder: &Path, named: &mut Vec<String>) {
         // STS is left out: nobody has to grant GetCallerIdentity, and the rest is for trust policies.
-        const SERVICES: [&str; 8] = [
+        const SERVICES: [&str; 9] = [
             "ecs",
             "ecr",
             "logs",
@@ -167,6 +195,7 @@ mod tests {
             "ec2",
             "ssm",
             "secretsmanager",
+            "cloudformation",
         ];
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -190,6 +219,19 @@ mod tests {
     }
 
     #[test]
+    fn each_way_has_its_own_commands_and_the_others() {
+        let names = |way: &DeployThrough| -> Vec<&str> {
+            needs_through(way).map(|needs| needs.command).collect()
+        };
+        let by_ecs = names(&DeployThrough::Ecs);
+        let by_stack = names(&DeployThrough::CloudFormation { stack: "s".into() });
+        assert!(by_ecs.contains(&"rollout") && by_ecs.contains(&"publish"));
+        assert!(by_stack.contains(&"rollout through CloudFormation"));
+        assert!(by_stack.contains(&"publish") && !by_stack.contains(&"rollout"));
+        assert_eq!(by_ecs.len() + by_stack.len(), 2 * needs().count() - 3);
+    }
+
+    #[test]
     fn each_is_listed_once_and_named_by_its_commands() {
         let all = all();
         let describe: Vec<_> = all
@@ -202,6 +244,7 @@ mod tests {
             [
                 "rollout",
                 "rollback and stop",
+                "rollout through CloudFormation",
                 "status",
                 "history",
                 "logs",

@@ -12,6 +12,7 @@ use crate::report::table::{labelled, short_digest, table, width_of};
 use crate::rollout::observation::{Deployment, ServiceEvent, Target, Task};
 use crate::rollout::observe::Observer;
 use crate::rollout::preflight::{PreflightError, Snapshot};
+use crate::stack::{Stack, StackState};
 
 /// The version of the JSON object; it grows when a field changes its meaning or goes.
 const VERSION: u32 = 1;
@@ -33,6 +34,11 @@ pub struct Status {
     pub service: String,
     /// How many tasks the service should run.
     pub desired: i32,
+    /// Who moves the service: `ecs` or `cloudformation`.
+    pub deploy_through: &'static str,
+    /// The stack that releases go through, where they go through one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackState>,
     /// What it runs.
     pub release: Running,
     /// Its deployments.
@@ -96,7 +102,23 @@ impl Status {
     pub async fn read(clients: &Clients, environment: &Environment) -> Result<Self, StatusError> {
         let snapshot = Snapshot::take(clients, environment).await?;
         let revision = describe(clients, &snapshot.task_definition).await?;
-        let template = newest_template(clients, &snapshot.task_definition).await?;
+        let (template_waiting, stack) = match environment.deploy_through.stack() {
+            None => {
+                let template = newest_template(clients, &snapshot.task_definition).await?;
+                (
+                    template.waiting_for_release(&revision).map(str::to_owned),
+                    None,
+                )
+            }
+            Some(name) => {
+                let stack = Stack::describe(clients, name, &environment.region).await;
+                (None, Some(stack))
+            }
+        };
+        let (stack, unseen) = match stack.transpose() {
+            Ok(stack) => (stack.map(|stack| stack.state()), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
         let mut observer = Observer::new(clients, environment, snapshot.target_groups.clone());
         let seen = observer.observe().await;
         let image = revision
@@ -111,13 +133,15 @@ impl Status {
             cluster: environment.cluster.clone(),
             service: environment.service.clone(),
             desired: service.desired,
+            deploy_through: environment.deploy_through.word(),
+            stack,
             release: Running {
                 digest: image
                     .as_deref()
                     .and_then(|image| image.split_once('@'))
                     .map(|(_, digest)| digest.to_owned()),
                 image,
-                template_waiting: template.waiting_for_release(&revision).map(str::to_owned),
+                template_waiting,
                 tags: ReleaseTags::read(&revision.tags),
                 revision: snapshot.task_definition,
             },
@@ -135,7 +159,7 @@ impl Status {
                 .flat_map(|group| group.targets)
                 .collect(),
             events: service.events.into_iter().take(EVENTS).collect(),
-            unknown: seen.failures,
+            unknown: unseen.into_iter().chain(seen.failures).collect(),
         })
     }
 
@@ -157,6 +181,9 @@ impl Status {
                     .unwrap_or_else(|| "none: no image by digest".into()),
             ),
         ];
+        if let Some(stack) = &self.stack {
+            lines.insert(2, ("through", stack.to_string()));
+        }
         if let Some(template) = &release.template_waiting {
             lines.push((
                 "waiting",

@@ -1,4 +1,4 @@
-//! The few read-only questions to IAM, EC2, Secrets Manager and Systems Manager.
+//! The few questions to IAM, EC2, Secrets Manager, Systems Manager and CloudFormation.
 //!
 //! An SDK crate for each would add minutes to every build (`aws-sdk-ec2` alone is larger than
 //! all that we use otherwise) for a dozen calls. The requests are signed by the SDK's own
@@ -36,6 +36,8 @@ pub enum Service {
     SecretsManager,
     /// Systems Manager, for its Parameter Store.
     Ssm,
+    /// CloudFormation, for the stack that holds a service.
+    CloudFormation,
 }
 
 /// How a service is spoken to.
@@ -54,6 +56,7 @@ impl Service {
             Self::Ec2 => "ec2",
             Self::SecretsManager => "secretsmanager",
             Self::Ssm => "ssm",
+            Self::CloudFormation => "cloudformation",
         }
     }
 
@@ -70,6 +73,9 @@ impl Service {
             },
             Self::Ssm => Protocol::Json {
                 target: "AmazonSSM",
+            },
+            Self::CloudFormation => Protocol::Query {
+                version: "2010-05-15",
             },
         }
     }
@@ -442,6 +448,12 @@ mod tests {
                 Service::Ec2,
                 "eu-west-1",
                 "https://ec2.eu-west-1.amazonaws.com/",
+                "eu-west-1",
+            ),
+            (
+                Service::CloudFormation,
+                "eu-west-1",
+                "https://cloudformation.eu-west-1.amazonaws.com/",
                 "eu-west-1",
             ),
             (

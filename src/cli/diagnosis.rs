@@ -34,6 +34,9 @@ impl fmt::Display for Diagnosis {
         for target in &self.targets {
             lines.push(entry("target", target));
         }
+        for failure in &self.stack {
+            lines.push(entry("stack", &failure.to_string()));
+        }
         for (index, event) in self.events.iter().enumerate() {
             lines.push(entry(if index == 0 { "events" } else { "" }, &brief(event)));
         }

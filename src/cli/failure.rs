@@ -21,6 +21,7 @@ use crate::report::{ErrorReport, ReportError};
 use crate::rollout::RolloutError;
 use crate::rollout::preflight::PreflightError;
 use crate::smoke::SmokeError;
+use crate::stack::StackError;
 use crate::status::StatusError;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
@@ -299,6 +300,7 @@ impl From<RolloutError> for Failure {
             RolloutError::Update(aws) | RolloutError::Stop(aws) => {
                 Self::aws(Exit::Preflight, &aws)
             }
+            RolloutError::Stack(error) => error.into(),
             RolloutError::NoDeployment { .. } => Self::new(Exit::Preflight, error.to_string())
                 .hint("`quilt-mcp-deploy status` shows the service's deployments"),
             RolloutError::UpdateUnknown { .. } => {
@@ -306,6 +308,27 @@ impl From<RolloutError> for Failure {
                     .hint("look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the deployment if there is one")
             }
         }
+    }
+}
+
+impl From<StackError> for Failure {
+    fn from(error: StackError) -> Self {
+        let exit = match &error {
+            StackError::Aws(aws) => return Self::aws(Exit::Preflight, aws),
+            StackError::NotFound { .. }
+            | StackError::NotUpdatable { .. }
+            | StackError::NotStoppable { .. }
+            | StackError::NoParameter { .. }
+            | StackError::NotItsService { .. }
+            | StackError::NoDigest { .. } => Exit::Preflight,
+            StackError::InProgress { .. } => Exit::InFlight,
+            StackError::UpdateFailed { status, .. } if status.has_returned() => Exit::RolledBack,
+            StackError::UpdateFailed { .. } | StackError::NoRevision { .. } => Exit::RolloutFailed,
+            StackError::NotMoved { .. } => Exit::Superseded,
+            StackError::Unknown { .. } => Exit::Unknown,
+            StackError::Left { signal, .. } => signal.map_or(Exit::Interrupted, Exit::from),
+        };
+        Self::new(exit, error.to_string()).maybe_hint(error.hint())
     }
 }
 
@@ -329,6 +352,7 @@ impl From<PlanError> for Failure {
         match error {
             PlanError::Service(error) => error.into(),
             PlanError::Release(error) => error.into(),
+            PlanError::Stack(error) => error.into(),
         }
     }
 }

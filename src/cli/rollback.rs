@@ -9,13 +9,14 @@ use serde::Serialize;
 use super::verdict::{exit_of, tell};
 use super::{Context, Exit, Failure};
 use crate::arn::last_part;
-use crate::history::{PastVerdict, releases};
+use crate::history::{PastRelease, PastVerdict, releases};
 use crate::rollout::Engine;
 use crate::rollout::observation::ServiceDeploymentStatus;
 use crate::rollout::preflight::Snapshot;
 use crate::rollout::returning::Return;
 use crate::rollout::rollback::{
     RollbackOptions, RollbackOutcome, in_flight, join_return, roll_back_in_flight, roll_back_to,
+    roll_back_update,
 };
 
 /// Return the service to what ran before, at once if a deployment is under way.
@@ -106,6 +107,12 @@ async fn roll_back(
     before: &Snapshot,
     options: &RollbackOptions,
 ) -> Result<RollbackOutcome, Failure> {
+    let stack = engine.environment.deploy_through.stack();
+    if let Some(stack) = stack
+        && let Some(outcome) = roll_back_update(engine, stack, before, options).await?
+    {
+        return Ok(outcome);
+    }
     if let Some(returning) = Return::find(engine).await?
         && returning.status != ServiceDeploymentStatus::RollbackFailed
     {
@@ -119,12 +126,20 @@ async fn roll_back(
 }
 
 /// The last revision whose deployment succeeded, other than the one that the service names.
-/// A template is none: its deployment was of no tasks.
+/// A template is none: its deployment was of no tasks. Nor is, through a stack, a revision of the
+/// image that runs: CloudFormation registers one for each change of the stack.
 async fn last_succeeded(engine: &Engine<'_>, before: &Snapshot) -> Result<String, Failure> {
     const DEPLOYMENTS: usize = 100;
     let environment = engine.environment;
     let history = releases(engine.clients, environment, DEPLOYMENTS).await?;
     let degraded = history.degraded;
+    let through_stack = environment.deploy_through.stack().is_some();
+    let current = history.releases.iter().find(|release| release.current);
+    let running = current.and_then(|release| release.digest.clone());
+    let is_other = |release: &PastRelease| match through_stack {
+        true => release.digest.is_some() && release.digest != running,
+        false => true,
+    };
     history
         .releases
         .into_iter()
@@ -132,6 +147,7 @@ async fn last_succeeded(engine: &Engine<'_>, before: &Snapshot) -> Result<String
             release.verdict == PastVerdict::Succeeded
                 && !release.template
                 && release.revision != before.task_definition
+                && is_other(release)
         })
         .map(|release| release.revision)
         .ok_or_else(|| {
@@ -156,6 +172,13 @@ impl RollbackResult {
             .as_deref()
             .map_or("what ran before", last_part);
         match &self.outcome.verdict {
+            _ if self.outcome.done && self.outcome.image_of.is_some() => {
+                let earlier = self.outcome.image_of.as_deref().map_or("", last_part);
+                format!("the service runs the image of {earlier} again, as {to}, instead of {from}")
+            }
+            _ if self.outcome.done && from == to => {
+                format!("the service runs {to}: its stack has returned already")
+            }
             _ if self.outcome.done => format!("the service runs {to} again, instead of {from}"),
             Some(verdict) => format!("the return from {from} to {to} {verdict}"),
             None if self.waited => format!(

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
-use super::{Environment, LOCAL};
+use super::{DeployThrough, Environment, LOCAL};
 
 /// The configuration file's name.
 pub const FILE_NAME: &str = "quilt-mcp.toml";
@@ -104,6 +104,8 @@ struct EnvironmentModel {
     url: Spanned<String>,
     #[serde(default)]
     cors_origins: Vec<Spanned<String>>,
+    deploy_through: Option<Spanned<String>>,
+    stack: Option<Spanned<String>>,
     desired_count: Option<Spanned<i32>>,
     bake_seconds: Option<u64>,
     timeout_seconds: Option<Spanned<u64>>,
@@ -328,6 +330,7 @@ impl Source<'_> {
                 is_origin,
             )?;
         }
+        let deploy_through = self.deploy_through(name, model.deploy_through, model.stack)?;
         Ok(Environment {
             name: name.get_ref().clone(),
             account_id: model.account_id.into_inner(),
@@ -349,6 +352,7 @@ impl Source<'_> {
                 .into_iter()
                 .map(Spanned::into_inner)
                 .collect(),
+            deploy_through,
             desired_count: model.desired_count.map_or(2, Spanned::into_inner),
             bake_seconds: model.bake_seconds.unwrap_or(DEFAULT_BAKE_SECONDS),
             timeout_seconds: model
@@ -356,6 +360,50 @@ impl Source<'_> {
                 .map_or(DEFAULT_TIMEOUT_SECONDS, Spanned::into_inner),
             tags: model.tags,
         })
+    }
+
+    fn deploy_through(
+        &self,
+        name: &Spanned<String>,
+        through: Option<Spanned<String>>,
+        stack: Option<Spanned<String>>,
+    ) -> Result<DeployThrough, ConfigError> {
+        if let Some(through) = &through {
+            let known = |value: &str| matches!(value, "ecs" | "cloudformation");
+            self.matches(
+                through,
+                "deploy_through",
+                "`ecs` or `cloudformation`",
+                known,
+            )?;
+        }
+        let by_stack = through.is_some_and(|through| through.get_ref() == "cloudformation");
+        match (by_stack, stack) {
+            (false, None) => Ok(DeployThrough::Ecs),
+            (false, Some(stack)) => Err(self.invalid(
+                stack.span(),
+                "stack is only for deploy_through = \"cloudformation\"".into(),
+                "here",
+                None,
+            )),
+            (true, None) => Err(self.invalid(
+                name.span(),
+                "deploy_through = \"cloudformation\" needs the key stack".into(),
+                "in this table",
+                Some("stack is the name of the CloudFormation stack that holds the service"),
+            )),
+            (true, Some(stack)) => {
+                self.matches(
+                    &stack,
+                    "stack",
+                    "a stack's name: a letter, then letters, digits and dashes, 128 at most",
+                    is_stack_name,
+                )?;
+                Ok(DeployThrough::CloudFormation {
+                    stack: stack.into_inner(),
+                })
+            }
+        }
     }
 
     fn check_name(&self, name: &Spanned<String>) -> Result<(), ConfigError> {
@@ -417,6 +465,15 @@ fn is_origin(value: &str) -> bool {
     Url::parse(value).is_ok_and(|url| url.origin().ascii_serialization() == value)
 }
 
+/// Whether CloudFormation takes it as a stack's name (AWS CloudFormation API Reference, `CreateStack`).
+fn is_stack_name(value: &str) -> bool {
+    value.len() <= 128
+        && value.starts_with(|first: char| first.is_ascii_alphabetic())
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// Whether a URL's host is this machine.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -464,6 +521,7 @@ url = "https://mcp.staging.acme.example/mcp/"
         let environment = config.environment("staging").unwrap();
         assert_eq!(environment.container, "mcp-server");
         assert_eq!(environment.desired_count, 2);
+        assert_eq!(environment.deploy_through, DeployThrough::Ecs);
         assert_eq!(config.choose(None), "staging");
         assert_eq!(config.choose(Some("local")), "local");
         assert_eq!(Config::default().choose(None), "local");
@@ -511,6 +569,47 @@ url = "https://mcp.staging.acme.example/mcp/"
                 error.to_string().contains(says),
                 "{error} does not say {says}"
             );
+            assert_eq!(line_of(&error), line, "{error}");
+        }
+    }
+
+    #[test]
+    fn releases_go_through_a_stack_where_it_is_named() {
+        let with = |lines: &str| parse(&format!("{GOOD}{lines}\n"));
+        let ways = |lines: &str| {
+            let config = with(lines).unwrap();
+            config
+                .environment("staging")
+                .unwrap()
+                .deploy_through
+                .clone()
+        };
+        let by_stack = DeployThrough::CloudFormation {
+            stack: "acme-mcp".into(),
+        };
+        let both = "deploy_through = \"cloudformation\"\nstack = \"acme-mcp\"";
+        assert_eq!(ways(both), by_stack);
+        assert_eq!(ways("deploy_through = \"ecs\""), DeployThrough::Ecs);
+        for (lines, line, says) in [
+            (
+                "deploy_through = \"terraform\"",
+                11,
+                "`ecs` or `cloudformation`",
+            ),
+            (
+                "deploy_through = \"cloudformation\"",
+                4,
+                "needs the key stack",
+            ),
+            ("stack = \"acme-mcp\"", 11, "is only for"),
+            (
+                "deploy_through = \"cloudformation\"\nstack = \"acme_mcp\"",
+                12,
+                "a stack's name",
+            ),
+        ] {
+            let error = with(lines).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
             assert_eq!(line_of(&error), line, "{error}");
         }
     }

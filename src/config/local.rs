@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use quilt_mcp_local::Description;
 use url::Url;
 
-use super::{Environment, StateFolder};
+use super::{DeployThrough, Environment, StateFolder};
 
 /// The built-in environment's name.
 pub const LOCAL: &str = "local";
@@ -57,6 +57,7 @@ impl Environment {
             container: "mcp-server".to_owned(),
             url: Url::parse(&description.load_balancer_url)?.join("/mcp/")?,
             cors_origins: Vec::new(),
+            deploy_through: DeployThrough::Ecs,
             desired_count: 2,
             bake_seconds: 2,
             timeout_seconds: 300,

@@ -41,6 +41,9 @@ pub struct Environment {
     /// Web origins whose pages use the endpoint, each as a browser writes it; the smoke test asks as one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cors_origins: Vec<String>,
+    /// Who moves the service to a release.
+    #[serde(flatten)]
+    pub deploy_through: DeployThrough,
     /// How many tasks the first release starts, when the service has none.
     pub desired_count: i32,
     /// How long success must hold before it is believed, in seconds.
@@ -49,6 +52,37 @@ pub struct Environment {
     pub timeout_seconds: u64,
     /// Tags for every revision and repository that we create.
     pub tags: BTreeMap<String, String>,
+}
+
+/// Who registers a release's revision and moves the service to it, on our word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "deploy_through", rename_all = "lowercase")]
+pub enum DeployThrough {
+    /// ECS itself: RegisterTaskDefinition and UpdateService are our calls.
+    Ecs,
+    /// CloudFormation: our call is UpdateStack with the image as a parameter.
+    CloudFormation {
+        /// The stack's name.
+        stack: String,
+    },
+}
+
+impl DeployThrough {
+    /// The stack's name, where there is one.
+    pub fn stack(&self) -> Option<&str> {
+        match self {
+            Self::Ecs => None,
+            Self::CloudFormation { stack } => Some(stack),
+        }
+    }
+
+    /// As it stands in the configuration file.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Ecs => "ecs",
+            Self::CloudFormation { .. } => "cloudformation",
+        }
+    }
 }
 
 impl Environment {

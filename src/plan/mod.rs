@@ -1,6 +1,7 @@
 //! What a rollout would do, found out without changing anything.
 
 mod show;
+mod through_stack;
 
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use crate::release::{
 use crate::rollout::ReleaseImage;
 use crate::rollout::observation::{Deployment, RolloutState};
 use crate::rollout::preflight::{PreflightError, Snapshot};
+use crate::stack::{StackError, StackState};
 
 /// The version of the JSON object.
 const VERSION: u32 = 1;
@@ -32,8 +34,14 @@ pub struct Plan {
     pub running: Image,
     /// What it would run.
     pub release: Image,
-    /// What the release is based on.
-    pub template: TemplateState,
+    /// Who moves the service: `ecs` or `cloudformation`.
+    pub deploy_through: &'static str,
+    /// The stack that releases go through, where they go through one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackState>,
+    /// What the release is based on; absent where CloudFormation makes it of the stack's template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateState>,
     /// How the task definition would differ from the running one.
     pub changes: Vec<Change>,
     /// What would become of the service.
@@ -94,6 +102,8 @@ pub enum Action {
     Start,
     /// Register a revision and start a deployment of it.
     RegisterAndStart,
+    /// Give the image to the stack: CloudFormation registers a revision and deploys it.
+    UpdateStack,
     /// Refuse, because another deployment is under way (exit code 11).
     Refuse,
 }
@@ -107,6 +117,21 @@ pub enum PlanError {
     /// A revision cannot be described, or none can be made.
     #[error(transparent)]
     Release(#[from] ReleaseError),
+    /// The stack cannot be described, or takes no update.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+}
+
+/// What a rollout would release, and how.
+struct Found {
+    /// The task definition as it would be.
+    document: Document,
+    /// Its revision, where it is registered.
+    revision: Option<String>,
+    template: Option<TemplateState>,
+    stack: Option<StackState>,
+    /// What the stack asks for, where there is one.
+    action: Option<Action>,
 }
 
 impl Plan {
@@ -121,25 +146,27 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let snapshot = Snapshot::take(clients, environment).await?;
         let running = describe(clients, &snapshot.task_definition).await?;
-        let template = newest_template(clients, &snapshot.task_definition).await?;
         let container = &environment.container;
-        let wanted = Wanted::new(
-            &template,
-            container,
-            &image.reference,
-            &image.tags,
-            &environment.tags,
-        )?;
-        let existing = wanted.find(clients, &template).await?;
-        let revision = existing.as_ref().map(|found| found.document.arn());
-        let deployment = DeploymentPlan::of(&snapshot, revision, environment);
+        let found = match environment.deploy_through.stack() {
+            None => Found::by_ecs(clients, environment, image, &running).await?,
+            Some(name) => through_stack::find(clients, environment, image, &snapshot, name).await?,
+        };
+        let revision = found.revision.as_deref();
+        let mut deployment = DeploymentPlan::of(&snapshot, revision, environment);
+        if let Some(action) = found.action {
+            deployment.action = action;
+            // The count is the stack's, or autoscaling's.
+            deployment.desired_after = deployment.desired;
+        }
         Ok(Self {
             version: VERSION,
             environment: environment.name.clone(),
             cluster: environment.cluster.clone(),
             service: environment.service.clone(),
-            changes: diff(&running.document, &wanted.document),
-            template: TemplateState::of(&template, &running),
+            deploy_through: environment.deploy_through.word(),
+            changes: diff(&running.document, &found.document),
+            template: found.template,
+            stack: found.stack,
             has_changes: !matches!(deployment.action, Action::Nothing | Action::Attach),
             running: Image::of(
                 Some(running.document.arn()),
@@ -149,7 +176,7 @@ impl Plan {
             ),
             release: Image::of(
                 revision,
-                &wanted.document,
+                &found.document,
                 container,
                 ReleaseTags {
                     released: None,
@@ -157,6 +184,32 @@ impl Plan {
                 },
             ),
             deployment,
+        })
+    }
+}
+
+impl Found {
+    async fn by_ecs(
+        clients: &Clients,
+        environment: &Environment,
+        image: &ReleaseImage,
+        running: &Described,
+    ) -> Result<Self, ReleaseError> {
+        let template = newest_template(clients, running.document.arn()).await?;
+        let wanted = Wanted::new(
+            &template,
+            &environment.container,
+            &image.reference,
+            &image.tags,
+            &environment.tags,
+        )?;
+        let existing = wanted.find(clients, &template).await?;
+        Ok(Self {
+            revision: existing.map(|found| found.document.arn().to_owned()),
+            template: Some(TemplateState::of(&template, running)),
+            document: wanted.document,
+            stack: None,
+            action: None,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Image, Plan};
+use super::{Action, Image, Plan, TemplateState};
 use crate::arn::last_part;
 use crate::report::table::short_digest;
 
@@ -11,7 +11,12 @@ impl fmt::Display for Plan {
         writeln!(f, "service   {} in {}", self.service, self.cluster)?;
         writeln!(f, "running   {}", self.running)?;
         writeln!(f, "release   {}", self.release)?;
-        writeln!(f, "template  {}", self.template_line())?;
+        if let Some(template) = &self.template {
+            writeln!(f, "template  {}", template.line())?;
+        }
+        if let Some(stack) = &self.stack {
+            writeln!(f, "through   {stack}")?;
+        }
         self.show_changes(f)?;
         writeln!(f, "\n{}", self.deployment_line())?;
         if let Some(other) = &self.deployment.in_flight {
@@ -34,18 +39,20 @@ impl fmt::Display for Plan {
     }
 }
 
-impl Plan {
-    fn template_line(&self) -> String {
-        let name = last_part(&self.template.arn);
-        if !self.template.tagged {
+impl TemplateState {
+    fn line(&self) -> String {
+        let name = last_part(&self.arn);
+        if !self.tagged {
             format!("{name}, which runs: no revision is tagged ManagedBy=terraform")
-        } else if self.template.newer_than_running {
+        } else if self.newer_than_running {
             format!("{name}, newer than what runs: its changes come along")
         } else {
             name.to_owned()
         }
     }
+}
 
+impl Plan {
     fn show_changes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.changes.is_empty() {
             return writeln!(f, "\nno changes of the task definition");
@@ -84,7 +91,15 @@ impl Plan {
             Action::RegisterAndStart => {
                 format!("would register a revision and deploy it with {tasks}")
             }
-            Action::Refuse => "would refuse: another deployment is under way".into(),
+            Action::UpdateStack => {
+                "would give the stack this image: CloudFormation registers a revision and deploys it".into()
+            }
+            Action::Refuse => match &self.stack {
+                Some(stack) if stack.status.is_under_way() => {
+                    format!("would refuse: {stack} is busy")
+                }
+                _ => "would refuse: another deployment is under way".into(),
+            },
         }
     }
 }

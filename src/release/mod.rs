@@ -20,6 +20,7 @@ pub use provenance::Provenance;
 pub use register::{Revision, Wanted, take_or_register};
 pub use tags::{ReleaseTags, key};
 pub use template::{Described, Template, describe, newest_template, revisions};
+pub(crate) use template::{family_of, number_of};
 
 use crate::aws::AwsError;
 

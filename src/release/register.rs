@@ -25,8 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 pub struct Revision {
     /// Its full ARN.
     pub arn: String,
-    /// The template revision's ARN.
-    pub template: String,
+    /// The template revision's ARN; absent where CloudFormation makes it of the stack's template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Whether this run registered it; false when it was there already.
     pub registered: bool,
     /// The task definition, as it stands in ECS.
@@ -121,7 +122,7 @@ impl Wanted {
     fn revision(&self, arn: String, registered: bool, document: Document) -> Revision {
         Revision {
             arn,
-            template: self.template.clone(),
+            template: Some(self.template.clone()),
             registered,
             document,
         }

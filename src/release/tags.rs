@@ -67,6 +67,22 @@ impl ReleaseTags {
         }
     }
 
+    /// The same in the characters that ECS takes.
+    pub fn written(&self) -> Self {
+        let written = |value: &Option<String>| value.as_deref().map(allowed);
+        Self {
+            commit: written(&self.commit),
+            image_tag: written(&self.image_tag),
+            released: self.released.as_ref().map(|released| Provenance {
+                caller: written(&released.caller),
+                actor: written(&released.actor),
+                ci_run: written(&released.ci_run),
+                at: written(&released.at),
+                tool_version: written(&released.tool_version),
+            }),
+        }
+    }
+
     /// Whether a revision with the tags `recorded` is a record of this release. What this one
     /// does not know is no difference, nor is who released it when.
     pub fn recorded_by(&self, recorded: &Self) -> bool {

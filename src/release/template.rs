@@ -189,13 +189,13 @@ fn newest_first<'a>(listed: &'a [String], family: &str) -> Vec<&'a str> {
 }
 
 /// The family in `arn:…:task-definition/FAMILY:REVISION`, or in `FAMILY:REVISION`.
-fn family_of(revision: &str) -> &str {
+pub(crate) fn family_of(revision: &str) -> &str {
     let name = last_part(revision);
     name.split(':').next().unwrap_or(name)
 }
 
 /// The number in `arn:…:task-definition/FAMILY:REVISION`; 0 where there is none.
-fn number_of(revision: &str) -> u64 {
+pub(crate) fn number_of(revision: &str) -> u64 {
     let number = revision.rsplit(':').next();
     number
         .and_then(|number| number.parse().ok())

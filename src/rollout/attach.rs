@@ -10,8 +10,10 @@ use super::observe::{Followed, Observer};
 use super::preflight::Snapshot;
 use super::returning::Return;
 use super::rollback::digest_of;
+use super::stack_release::StackRelease;
 use super::{Diagnosis, Plan, Verdict};
 use crate::release::describe;
+use crate::stack::{Stack, StackError};
 
 /// How often ECS is asked for the service deployment behind a deployment.
 const LOOKS: u32 = 5;
@@ -43,12 +45,28 @@ pub async fn watch(
     timeout: Duration,
 ) -> Result<Attached, RolloutError> {
     let before = Snapshot::take(engine.clients, engine.environment).await?;
-    if deployment.is_none()
-        && let Some(returning) = Return::find(engine).await?
-    {
-        return Ok(watch_return(engine, &before, &returning, timeout).await);
+    let release = stack_release(engine).await?;
+    if deployment.is_none() {
+        if let Some(release) = &release
+            && let Some(attached) = watch_stack(engine, &before, release, timeout).await?
+        {
+            return Ok(attached);
+        }
+        let moves = release
+            .as_ref()
+            .is_some_and(|release| release.stack.status.is_updating());
+        if !moves && let Some(returning) = Return::find(engine).await? {
+            return Ok(watch_return(engine, &before, &returning, timeout).await);
+        }
     }
-    let deployment = find(&before, deployment)?;
+    let stack = release
+        .as_ref()
+        .filter(|release| release.stack.status.is_under_way());
+    let of_stack = stack.and_then(|release| release.deployment(&before));
+    let deployment = match (deployment, of_stack) {
+        (None, Some(ours)) => ours,
+        (wanted, _) => find(&before, wanted)?,
+    };
     let document = describe(engine.clients, &deployment.task_definition)
         .await?
         .document;
@@ -62,6 +80,7 @@ pub async fn watch(
         timeout,
         fail_fast: !before.rolls_back,
         ecs_rolls_back: before.rolls_back,
+        stack: stack.map(StackRelease::update),
     };
     let _shield = engine.interrupt.shield();
     let watched = engine
@@ -78,6 +97,41 @@ pub async fn watch(
         verdict: watched.verdict,
         diagnosis: watched.diagnosis,
     })
+}
+
+/// The release that the stack's last update is or was, where releases go through one.
+async fn stack_release(engine: &Engine<'_>) -> Result<Option<StackRelease>, RolloutError> {
+    match engine.environment.deploy_through.stack() {
+        Some(name) => Ok(StackRelease::find(engine, name).await?),
+        None => Ok(None),
+    }
+}
+
+/// A release that CloudFormation takes back, or has taken back.
+async fn watch_stack(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    release: &StackRelease,
+    timeout: Duration,
+) -> Result<Option<Attached>, RolloutError> {
+    let attached = |verdict, diagnosis| Attached {
+        deployment: release
+            .deployment(before)
+            .map(|deployment| deployment.id.clone())
+            .unwrap_or_default(),
+        revision: release.revision().unwrap_or_default().to_owned(),
+        verdict,
+        diagnosis,
+    };
+    if release.stack.status.is_returning() {
+        let _shield = engine.interrupt.shield();
+        let watched = release.follow_back(engine, before, timeout).await?;
+        return Ok(Some(attached(watched.verdict, watched.diagnosis)));
+    }
+    // A deployment since then is none of the stack's.
+    let in_flight = super::rollback::in_flight(before).is_some();
+    let taken_back = release.taken_back(before).filter(|_| !in_flight);
+    Ok(taken_back.map(|verdict| attached(Some(verdict), None)))
 }
 
 async fn watch_return(
@@ -113,6 +167,17 @@ pub struct Stopped {
 /// # Errors
 /// [`RolloutError`] when none is under way, or ECS refuses.
 pub async fn stop(engine: &Engine<'_>) -> Result<Stopped, RolloutError> {
+    if let Some(name) = engine.environment.deploy_through.stack() {
+        let region = &engine.environment.region;
+        let stack = Stack::describe(engine.clients, name, region).await?;
+        if stack.status.is_under_way() {
+            return Err(StackError::NotStoppable {
+                stack: stack.name,
+                status: stack.status,
+            }
+            .into());
+        }
+    }
     let before = Snapshot::take(engine.clients, engine.environment).await?;
     let deployment =
         super::rollback::in_flight(&before).ok_or_else(|| RolloutError::NoDeployment {

@@ -6,6 +6,7 @@
 //! [`rollback`], [`returning`] and [`attach`] are the stories told with it.
 
 pub mod attach;
+mod begin;
 mod changes;
 pub mod decide;
 pub mod diagnosis;
@@ -17,7 +18,10 @@ pub mod preflight;
 pub mod release;
 pub mod returning;
 pub mod rollback;
+mod stack_release;
 
+pub use begin::StackUpdate;
+pub use begin::by_stack::Held;
 pub use decide::{Decision, Evidence, Plan, Verdict, decide};
 pub use diagnosis::Diagnosis;
 pub use engine::{Engine, RolloutError};

@@ -1,16 +1,15 @@
-//! The story of a release: register the revision, update the service once, watch it to a
-//! verdict, and return to what ran before where that is asked.
+//! The story of a release: [`begin`](super::begin) it, watch it to a verdict, and return to what ran before where that is asked.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::engine::{Engine, RolloutError, Update, Watched};
-use super::observation::{Deployment, RolloutState};
+use super::begin::{Begun, by_ecs, by_stack};
+use super::engine::{Engine, RolloutError, Watched};
 use super::observe::Followed;
-use super::preflight::Snapshot;
 use super::{Diagnosis, Plan, Verdict};
-use crate::release::{ReleaseTags, Revision, Wanted, newest_template, take_or_register};
+use crate::config::DeployThrough;
+use crate::release::{ReleaseTags, Revision};
 use crate::report::Event;
 
 /// What to do when a release cannot succeed.
@@ -71,6 +70,9 @@ pub struct Outcome {
     pub deployment: String,
     /// Whether this run started the deployment; false when it was there already.
     pub started: bool,
+    /// The stack that releases go through, where they go through one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
     /// The verdict; absent when nobody waited for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -88,8 +90,7 @@ impl Outcome {
     }
 }
 
-/// Releases `image`: registers the revision if it differs, updates the service if it
-/// differs, watches to the verdict, and returns to what ran before where that is asked.
+/// Releases `image`: begins it, unless the service runs it or it is being deployed, watches to the verdict, and returns to what ran before where that is asked.
 ///
 /// # Errors
 /// [`RolloutError`] when the release could not be begun; how it went is in the [`Outcome`].
@@ -98,51 +99,22 @@ pub async fn release(
     image: &ReleaseImage,
     options: Options,
 ) -> Result<Outcome, RolloutError> {
-    let first_look = Snapshot::take(engine.clients, engine.environment).await?;
-    let revision = release_revision(engine, image, &first_look, options).await?;
-    // From here on a signal is ours to answer: ECS may have been told of a deployment.
-    let _shield = engine.interrupt.shield();
-    let before = Snapshot::take(engine.clients, engine.environment).await?;
-    refuse_in_flight(engine, &before, &revision.arn, options)?;
-    let (deployment, started) = match running_deployment(&before, &revision.arn) {
-        Some(deployment) if !options.force => (deployment, false),
-        _ => {
-            let first_release = before.service.desired == 0;
-            let update = Update {
-                revision: &revision.arn,
-                desired_count: first_release.then_some(engine.environment.desired_count),
-            };
-            (engine.update(update, &before).await?, true)
-        }
-    };
-    let on_failure = options.on_failure.unwrap_or(if before.rolls_back {
+    let begun = begin(engine, image, options).await?;
+    let on_failure = options.on_failure.unwrap_or(if returns_by_itself(&begun) {
         OnFailure::Rollback
     } else {
         OnFailure::Leave
     });
-    let plan = Plan {
-        deployment: deployment.id.clone(),
-        revision: revision.arn.clone(),
-        previous_revision: before.last_good_revision().map(str::to_owned),
-        container: engine.environment.container.clone(),
-        digest: Some(image.digest.clone()),
-        bake: if started {
-            options.bake
-        } else {
-            Duration::ZERO
-        },
-        timeout: options.timeout,
-        fail_fast: on_failure == OnFailure::Rollback || !before.rolls_back,
-        ecs_rolls_back: before.rolls_back,
-    };
+    let plan = plan_of(engine, image, &begun, options, on_failure);
     announce(engine, &plan, image);
     let mut outcome = Outcome {
-        deployment: deployment.id.clone(),
-        started,
+        deployment: plan.deployment.clone(),
+        started: begun.started,
+        stack: engine.environment.deploy_through.stack().map(str::to_owned),
         verdict: None,
         diagnosis: None,
         interrupted: false,
-        revision,
+        revision: begun.revision,
     };
     if !options.wait {
         outcome.interrupted = engine.interrupt.is_requested();
@@ -150,7 +122,12 @@ pub async fn release(
     }
     let document = Some(&outcome.revision.document);
     let watched = engine
-        .watch(&plan, Followed::Deployment(&deployment), &before, document)
+        .watch(
+            &plan,
+            Followed::Deployment(&begun.deployment),
+            &begun.before,
+            document,
+        )
         .await;
     outcome.interrupted = watched.verdict.is_none();
     let back = reason_to_return(&watched, on_failure, options.on_interrupt);
@@ -164,7 +141,7 @@ pub async fn release(
         Some(reason) => {
             let back = super::rollback::Undo {
                 plan: &plan,
-                deployment: &deployment,
+                deployment: &begun.deployment,
                 service_deployment: service_deployment.as_ref(),
                 reason,
             };
@@ -173,6 +150,36 @@ pub async fn release(
         None => verdict,
     };
     Ok(outcome)
+}
+
+/// Whether ECS or CloudFormation goes back from a deployment that fails.
+fn returns_by_itself(begun: &Begun) -> bool {
+    begun.before.rolls_back || begun.stack.is_some()
+}
+
+fn plan_of(
+    engine: &Engine<'_>,
+    image: &ReleaseImage,
+    begun: &Begun,
+    options: Options,
+    on_failure: OnFailure,
+) -> Plan {
+    Plan {
+        deployment: begun.deployment.id.clone(),
+        revision: begun.revision.arn.clone(),
+        previous_revision: begun.before.last_good_revision().map(str::to_owned),
+        container: engine.environment.container.clone(),
+        digest: Some(image.digest.clone()),
+        bake: if begun.started {
+            options.bake
+        } else {
+            Duration::ZERO
+        },
+        timeout: options.timeout,
+        fail_fast: on_failure == OnFailure::Rollback || !returns_by_itself(begun),
+        ecs_rolls_back: begun.before.rolls_back,
+        stack: begun.stack.clone(),
+    }
 }
 
 /// Says what the following events are about.
@@ -188,55 +195,26 @@ fn announce(engine: &Engine<'_>, plan: &Plan, image: &ReleaseImage) {
     });
 }
 
-/// The revision to release; nothing is registered while another deployment is under way.
-async fn release_revision(
+/// Begins it in the environment's way.
+async fn begin(
     engine: &Engine<'_>,
     image: &ReleaseImage,
-    before: &Snapshot,
     options: Options,
-) -> Result<Revision, RolloutError> {
-    let template = newest_template(engine.clients, &before.task_definition).await?;
-    if !template.tagged {
-        engine.warn(format!(
-            "no revision of the family is tagged ManagedBy=terraform; the release is based on {}, which the service runs",
-            template.described.document.arn()
-        ));
-    }
-    let wanted = Wanted::new(
-        &template,
-        &engine.environment.container,
-        &image.reference,
-        &image.tags,
-        &engine.environment.tags,
-    )?;
-    let found = wanted.find(engine.clients, &template).await?;
-    let ours = found.as_ref().map(|found| found.document.arn());
-    refuse_in_flight(engine, before, ours.unwrap_or_default(), options)?;
-    Ok(take_or_register(engine.clients, &template, &wanted, found).await?)
-}
-
-fn refuse_in_flight(
-    engine: &Engine<'_>,
-    before: &Snapshot,
-    ours: &str,
-    options: Options,
-) -> Result<(), RolloutError> {
-    match before.refuse_in_flight(ours) {
-        Err(other) if options.supersede => {
-            engine.warn(format!("{other}; taking its place"));
-            Ok(())
+) -> Result<Begun, RolloutError> {
+    match &engine.environment.deploy_through {
+        DeployThrough::Ecs => by_ecs::begin(engine, image, options).await,
+        DeployThrough::CloudFormation { stack } => {
+            let wanted = by_stack::WantedImage {
+                image: &image.reference,
+                tags: &image.tags,
+                force: options.force,
+                supersede: options.supersede,
+                on_interrupt: options.on_interrupt,
+                timeout: options.timeout,
+            };
+            by_stack::begin(engine, stack, &wanted).await
         }
-        answer => Ok(answer?),
     }
-}
-
-/// The PRIMARY deployment, when it runs `revision` and has not failed.
-fn running_deployment(before: &Snapshot, revision: &str) -> Option<Deployment> {
-    let primary = before.service.primary()?;
-    (primary.task_definition == revision
-        && primary.rollout != RolloutState::Failed
-        && before.service.desired > 0)
-        .then(|| primary.clone())
 }
 
 /// Why the service should return to what ran before, if it should.

@@ -101,6 +101,7 @@ impl Return {
             timeout,
             fail_fast: false,
             ecs_rolls_back: true,
+            stack: None,
         };
         let followed = Followed::ServiceDeployment(&self.service_deployment);
         engine.watch(&plan, followed, before, None).await

@@ -11,5 +11,6 @@ mod publish;
 mod refusals;
 mod register;
 mod rollout;
+mod stack;
 mod update_service;
 mod world;

@@ -51,6 +51,11 @@ impl World {
     }
 
     pub fn configure(&self, account: &str) {
+        self.configure_also(account, "");
+    }
+
+    /// The same, with these lines in the environment.
+    pub fn configure_also(&self, account: &str, more: &str) {
         self.cli.write(
             "quilt-mcp.toml",
             &format!(
@@ -65,6 +70,7 @@ cluster = "{CLUSTER}"
 service = "{SERVICE}"
 url = "http://127.0.0.1:9/mcp/"
 tags = {{ Environment = "staging" }}
+{more}
 "#,
                 self.endpoint.url()
             ),

@@ -3,6 +3,7 @@
 use crate::listed;
 use crate::recorder::Recorder;
 use crate::registry::of_registry;
+use crate::support::stack::StandIn;
 
 /// AWS checks these when a call is made that names something else: RegisterTaskDefinition with
 /// roles and with tags.
@@ -34,11 +35,17 @@ fn commands_call_what_is_listed_and_all_of_it() {
     recorder.promote("second");
     recorder.deploy_with_secrets(&images.second);
     recorder.run("verify", 0, &["verify"]);
+    let stand_in = StandIn::before(&recorder.endpoint());
+    release_through_a_stack(&mut recorder, &stand_in, &images);
     // Where ECS's newer operations may not be used, revisions tell the history.
     let deny = ["local", "fault", "deny", "ecs:ListServiceDeployments"];
     recorder.rehearsal.run(&deny).expect(0);
     recorder.run("history", 0, &["history"]);
     recorder.run("rollback and stop", 4, &["rollback"]);
+    let name = "rollout through CloudFormation";
+    recorder
+        .run_through(name, &stand_in, &["rollback"])
+        .expect(4);
     compare(&recorder);
 }
 
@@ -74,6 +81,33 @@ fn release_and_return(recorder: &mut Recorder, images: &Images) {
     recorder.run(rollout, 8, &["rollout", "--digest", &images.unhealthy]);
     let broken = broken["revision"]["arn"].as_str().unwrap();
     recorder.run(rollback, 7, &["rollback", "--to", broken]);
+}
+
+/// The same where CloudFormation moves the service.
+fn release_through_a_stack(recorder: &mut Recorder, stand_in: &StandIn, images: &Images) {
+    let name = "rollout through CloudFormation";
+    stand_in.turn_breaker_off();
+    let roll_out = |digest| ["rollout", "--digest", digest];
+    for (code, digest) in [(0, &images.first), (8, &images.exits), (0, &images.second)] {
+        let command = roll_out(digest);
+        recorder.run_through(name, stand_in, &command).expect(code);
+    }
+    recorder
+        .run_through(name, stand_in, &["rollback"])
+        .expect(0);
+    // A deployment that is none of the stack's is ECS's to return.
+    let slow = ["--revision", "*", "--seconds", "86400"];
+    let hold = [&["local", "fault", "slow-start"][..], &slow].concat();
+    recorder.rehearsal.run(&hold).expect(0);
+    let again = [&roll_out(&images.first)[..], &["--force", "--no-wait"]].concat();
+    recorder.run_through(name, stand_in, &again).expect(0);
+    let back = ["rollback", "--no-wait"];
+    recorder.run_through(name, stand_in, &back).expect(0);
+    recorder
+        .rehearsal
+        .run(&["local", "fault", "clear"])
+        .expect(0);
+    recorder.rehearsal.run(&["watch"]).expect(8);
 }
 
 fn compare(recorder: &Recorder) {

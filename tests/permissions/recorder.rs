@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Actions;
 use crate::support::rehearsal::{Ended, Rehearsal};
+use crate::support::stack::{STACK, StandIn};
 
 /// Nobody has to grant it.
 const FREE: &str = "sts:GetCallerIdentity";
@@ -30,19 +31,49 @@ impl Recorder {
 
     /// Runs a command, and notes its calls under `name`.
     pub fn run(&mut self, name: &'static str, code: i32, arguments: &[&str]) -> Value {
+        let ended = self.attempt(name, arguments);
+        ended.expect(code).json()
+    }
+
+    /// Runs a command where releases go through the stack, and notes its calls under `name`, with
+    /// those that CloudFormation makes in the caller's name.
+    pub fn run_through(
+        &mut self,
+        name: &'static str,
+        stand_in: &StandIn,
+        arguments: &[&str],
+    ) -> Ended {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("quilt-mcp.toml");
+        let description = self.rehearsal.description();
+        let balancer = description["load_balancer_url"].as_str().unwrap();
+        let text = stand_in.configuration(balancer, "quilt-local-mcp-server", STACK);
+        std::fs::write(&config, text).unwrap();
+        let config = config.to_str().unwrap();
+        let chosen = ["--env", "staging", "--config", config];
+        let ended = self.attempt(name, &[arguments, &chosen].concat());
+        let told = std::mem::take(&mut stand_in.stack().told);
+        let told = told
+            .iter()
+            .map(|told| format!("cloudformation:{}", told.operation));
+        self.calls.entry(name).or_default().extend(told);
+        ended
+    }
+
+    fn attempt(&mut self, name: &'static str, arguments: &[&str]) -> Ended {
         self.rehearsal.run(&["local", "calls", "--reset"]).expect(0);
         let mut command = self.rehearsal.command(arguments);
         command.args(["--output", "json"]);
         for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
             command.env(variable, "test");
         }
-        let ended = Ended::from(command.output().unwrap()).expect(code);
+        let ended = Ended::from(command.output().unwrap());
         let counted = self.rehearsal.run(&["local", "calls", "--output", "json"]);
         let counted = counted.expect(0).json();
         let operations = counted["operations"].as_object().unwrap();
         let seen = self.calls.entry(name).or_default();
         seen.extend(operations.keys().filter(|action| *action != FREE).cloned());
-        ended.json()
+        ended
     }
 
     pub fn publish(&mut self, image: &Image, tag: &str, more: &[&str]) -> String {
@@ -99,7 +130,7 @@ impl Recorder {
             .expect(0);
     }
 
-    fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         let description = self.rehearsal.description();
         description["endpoint_url"].as_str().unwrap().to_owned()
     }

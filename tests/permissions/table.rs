@@ -93,6 +93,7 @@ fn granted_as_aws_does(table: &Value, on: &str, action: &str) {
         "task_definition" | "new_task_definition" => &["task-definition"],
         "roles" | "passed_roles" | "caller" => &["role"],
         "secrets" => &["Secret"],
+        "stack" => &["stack"],
         "log_group" => &["log-group", "log-stream"],
         _ => panic!("what is {on}?"),
     };

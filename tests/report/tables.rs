@@ -34,6 +34,8 @@ fn the_status_fits_the_terminal() {
         cluster: "acme-staging".into(),
         service: "acme-mcp-server".into(),
         desired: 2,
+        deploy_through: "ecs",
+        stack: None,
         release: Running {
             revision: "arn:aws:ecs:eu-west-1:123456789012:task-definition/acme-mcp-server:42"
                 .into(),

@@ -13,6 +13,7 @@ pub mod images;
 pub mod moto;
 pub mod proxy;
 pub mod rehearsal;
+pub mod stack;
 pub mod template;
 pub mod terraform;
 pub mod wire;

@@ -1,19 +1,23 @@
 //! The decision: from what was seen to what is true. Pure: no clock, no client, no terminal.
 //!
 //! [`ending`] says whether the deployment has ended, [`failing`] whether it cannot succeed,
-//! [`liveness`] what it still lacks. What was not seen is never evidence.
+//! [`liveness`] what it still lacks, [`stack`] what the stack adds to that, where the release goes
+//! through one. What was not seen is never evidence.
 
 mod ending;
 mod failing;
 mod liveness;
+mod stack;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::begin::StackUpdate;
 use super::observation::{Breaker, History, Observation, Task};
 use crate::arn::last_part;
+use crate::stack::StackStatus;
 
 /// What the rollout is after: fixed when it begins.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,6 +40,8 @@ pub struct Plan {
     pub fail_fast: bool,
     /// Whether ECS rolls a failed deployment back by itself.
     pub ecs_rolls_back: bool,
+    /// The stack whose update the deployment is part of, where it is.
+    pub stack: Option<StackUpdate>,
 }
 
 /// What is true of our deployment.
@@ -93,6 +99,15 @@ pub enum Evidence {
         /// ECS's reason.
         reason: String,
     },
+    /// CloudFormation could neither carry the update of the stack out nor take it back.
+    StackFailed {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: StackStatus,
+        /// Why, in CloudFormation's words.
+        reason: String,
+    },
     /// The service is gone or going.
     ServiceInactive {
         /// The service's status.
@@ -105,7 +120,7 @@ impl Evidence {
     pub fn can_be_undone(&self) -> bool {
         match self {
             Self::DeploymentFailed { .. } | Self::TasksFail { .. } => true,
-            Self::Stopped { .. } | Self::ServiceInactive { .. } => false,
+            Self::Stopped { .. } | Self::StackFailed { .. } | Self::ServiceInactive { .. } => false,
         }
     }
 }
@@ -130,6 +145,11 @@ impl fmt::Display for Evidence {
                 }
             }
             Self::Stopped { reason } => write!(f, "it was stopped: {reason}"),
+            Self::StackFailed {
+                stack,
+                status,
+                reason,
+            } => write!(f, "stack {stack} is {status}: {reason}"),
             Self::ServiceInactive { status } => write!(f, "the service is {status}"),
         }
     }
@@ -184,6 +204,15 @@ pub enum Decision {
 
 /// Decides from everything seen so far.
 pub fn decide(plan: &Plan, history: &History) -> Decision {
+    let by_ecs = decide_by_ecs(plan, history);
+    match (&plan.stack, history.last()) {
+        (Some(update), Some(last)) => stack::decide(plan, &update.name, last, by_ecs),
+        _ => by_ecs,
+    }
+}
+
+/// What ECS and the load balancer show, whatever a stack says.
+fn decide_by_ecs(plan: &Plan, history: &History) -> Decision {
     let Some(last) = history.last() else {
         return Decision::Wait {
             waiting_for: "the first observation".into(),

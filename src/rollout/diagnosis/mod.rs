@@ -10,6 +10,7 @@ use self::hints::{Ending, hint};
 use super::Plan;
 use super::observation::{Container, History, StopCode, TargetState, Task};
 use super::preflight::Snapshot;
+use crate::stack::StackFailure;
 
 /// What is known of a failure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
@@ -18,6 +19,9 @@ pub struct Diagnosis {
     pub stopped: Vec<StoppedGroup>,
     /// Targets of our tasks that were not healthy when last seen.
     pub targets: Vec<String>,
+    /// What failed in the update of the stack, the first failure first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stack: Vec<StackFailure>,
     /// Service events since the rollout began, oldest first.
     pub events: Vec<String>,
 }
@@ -80,6 +84,11 @@ impl Diagnosis {
                 checks,
             ),
             targets: unhealthy_targets(history, &plan.deployment),
+            stack: history
+                .stacks()
+                .next_back()
+                .map(|stack| stack.failures.clone())
+                .unwrap_or_default(),
             events: events.map(|event| event.message.clone()).collect(),
         }
     }

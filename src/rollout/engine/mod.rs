@@ -8,6 +8,7 @@ mod stop;
 mod update;
 mod watch;
 
+pub(super) use self::pace::Pace;
 pub(super) use self::stop::Stop;
 pub(super) use self::update::Update;
 pub(super) use self::watch::Watched;
@@ -21,6 +22,7 @@ use crate::config::Environment;
 use crate::interrupt::Interrupt;
 use crate::release::ReleaseError;
 use crate::report::{Event, Reporter};
+use crate::stack::StackError;
 
 /// One environment, and who is told what happens in it.
 pub struct Engine<'a> {
@@ -109,6 +111,9 @@ pub enum RolloutError {
         /// What was looked for.
         what: String,
     },
+    /// The stack stands in the way, or its update ended early.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// The deployment cannot be stopped.
     #[error(transparent)]
     Stop(AwsError),

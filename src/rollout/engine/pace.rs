@@ -17,7 +17,7 @@ const STRAY: u32 = 20;
 
 /// The wait between two looks.
 #[derive(Debug, Clone)]
-pub(super) struct Pace {
+pub(in crate::rollout) struct Pace {
     interval: Duration,
     slowness: u32,
     turn: u32,
@@ -25,7 +25,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// For this environment's endpoint.
-    pub(super) fn of(environment: &Environment) -> Self {
+    pub(in crate::rollout) fn of(environment: &Environment) -> Self {
         let loopback = environment.endpoint_url.as_ref().is_some_and(is_loopback);
         Self {
             interval: if loopback { LOOPBACK } else { AWS },
@@ -35,7 +35,7 @@ impl Pace {
     }
 
     /// How long to wait after this look: longer while calls fail.
-    pub(super) fn after(&mut self, seen: &Observation) -> Duration {
+    pub(in crate::rollout) fn after(&mut self, seen: &Observation) -> Duration {
         self.slowness = if seen.failures.is_empty() {
             1
         } else {
@@ -45,7 +45,7 @@ impl Pace {
     }
 
     /// How long to wait without having seen anything.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(in crate::rollout) fn next(&mut self) -> Duration {
         // A linear congruential step is random enough to spread waits.
         self.turn = self
             .turn

@@ -36,7 +36,8 @@ impl Engine<'_> {
     ) -> Watched {
         let mut observer =
             Observer::new(self.clients, self.environment, before.target_groups.clone())
-                .following(followed);
+                .following(followed)
+                .through(plan.stack.clone());
         let mut logs =
             document.and_then(|document| LogTail::new(self.clients, document, &plan.container));
         let mut pace = Pace::of(self.environment);

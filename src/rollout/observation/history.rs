@@ -1,6 +1,6 @@
 //! Everything seen since the rollout began; ECS forgets, we do not.
 
-use super::{Observation, Service, ServiceDeployment, ServiceEvent, Task};
+use super::{Observation, Service, ServiceDeployment, ServiceEvent, Stack, Task};
 
 /// Everything seen since the rollout began, oldest first.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +51,13 @@ impl History {
         self.observations
             .iter()
             .filter_map(|seen| seen.service_deployment.seen())
+    }
+
+    /// The stack as it was seen, oldest first, without the looks that failed.
+    pub fn stacks(&self) -> impl DoubleEndedIterator<Item = &Stack> {
+        self.observations
+            .iter()
+            .filter_map(|seen| seen.stack.as_ref())
     }
 
     /// Every task of a deployment that was ever seen stopped, in the order of their creation.

@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::stack::{StackFailure, StackStatus};
+
 pub use history::History;
 pub use words::{LifecycleStage, RolloutState, ServiceDeploymentStatus, StopCode, TargetState};
 
@@ -25,8 +27,21 @@ pub struct Observation {
     pub tasks: Option<Vec<Task>>,
     /// The targets of every target group of the service.
     pub target_groups: Option<Vec<TargetGroup>>,
+    /// The stack that the release goes through, where it goes through one.
+    pub stack: Option<Stack>,
     /// The calls that failed.
     pub failures: Vec<String>,
+}
+
+/// The CloudFormation stack that a release goes through, since the release began.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stack {
+    /// How far its update is.
+    pub status: StackStatus,
+    /// Why, in CloudFormation's words.
+    pub reason: Option<String>,
+    /// What failed in the update, the first failure first.
+    pub failures: Vec<StackFailure>,
 }
 
 /// Whether something was seen that the API may not be allowed to show.

@@ -1,6 +1,7 @@
 //! Fetching an [`Observation`]: the only place where AWS's types become ours.
 
 mod service_deployment;
+mod stack;
 mod views;
 
 use std::time::Instant;
@@ -12,12 +13,14 @@ use self::service_deployment::Finder;
 pub use self::service_deployment::is_unavailable;
 pub use self::views::service_view;
 use self::views::{target_view, task_view};
+use super::begin::StackUpdate;
 use super::observation::{
-    Deployment, Observation, Service, ServiceDeployment, Sight, TargetGroup, Task,
+    Deployment, Observation, Service, ServiceDeployment, Sight, Stack, TargetGroup, Task,
 };
 use super::preflight::TargetGroupUse;
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
+use crate::stack::StackError;
 
 /// DescribeTasks takes at most this many (Amazon ECS API Reference).
 const TASKS_PER_CALL: usize = 100;
@@ -38,6 +41,7 @@ pub struct Observer<'a> {
     environment: &'a Environment,
     target_groups: Vec<TargetGroupUse>,
     ours: Option<Finder>,
+    stack: Option<StackUpdate>,
     began: Instant,
 }
 
@@ -53,6 +57,7 @@ impl<'a> Observer<'a> {
             environment,
             target_groups,
             ours: None,
+            stack: None,
             began: Instant::now(),
         }
     }
@@ -65,14 +70,20 @@ impl<'a> Observer<'a> {
         }
     }
 
+    /// The same, looking also at the update of a stack, where there is one.
+    pub fn through(self, stack: Option<StackUpdate>) -> Self {
+        Self { stack, ..self }
+    }
+
     /// One look. A failed call leaves its part out and is noted; it never decides anything.
     pub async fn observe(&mut self) -> Observation {
         let mut ours = self.ours.take();
-        let (service, service_deployment, tasks, target_groups) = tokio::join!(
+        let (service, service_deployment, tasks, target_groups, stack) = tokio::join!(
             self.service(),
             self.service_deployment(ours.as_mut()),
             self.tasks(),
-            self.target_groups()
+            self.target_groups(),
+            self.stack()
         );
         self.ours = ours;
         let mut failures = Vec::new();
@@ -82,6 +93,7 @@ impl<'a> Observer<'a> {
             service_deployment: kept(service_deployment, &mut failures).unwrap_or_default(),
             tasks: kept(tasks, &mut failures),
             target_groups: kept(target_groups, &mut failures),
+            stack: kept(stack, &mut failures).flatten(),
             failures,
         }
     }
@@ -93,6 +105,13 @@ impl<'a> Observer<'a> {
         match ours {
             Some(ours) => ours.look(self.clients, self.environment).await,
             None => Ok(Sight::Unavailable),
+        }
+    }
+
+    async fn stack(&self) -> Result<Option<Stack>, StackError> {
+        match &self.stack {
+            Some(update) => stack::look(self.clients, self.environment, update).await,
+            None => Ok(None),
         }
     }
 
@@ -191,7 +210,7 @@ impl<'a> Observer<'a> {
     }
 }
 
-fn kept<T>(result: Result<T, AwsError>, failures: &mut Vec<String>) -> Option<T> {
+fn kept<T, E: std::fmt::Display>(result: Result<T, E>, failures: &mut Vec<String>) -> Option<T> {
     result
         .map_err(|error| failures.push(error.to_string()))
         .ok()

@@ -113,6 +113,7 @@ fn environment() -> Environment {
         container: "mcp-server".into(),
         url: "https://mcp.example.com/mcp/".parse().unwrap(),
         cors_origins: Vec::new(),
+        deploy_through: crate::config::DeployThrough::Ecs,
         desired_count: 2,
         bake_seconds: 30,
         timeout_seconds: 1800,

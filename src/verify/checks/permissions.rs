@@ -1,10 +1,12 @@
 //! What the caller may do: IAM's own word where it may be asked, else what the calls were answered.
 
-use crate::permissions::{Needs, needs};
+use crate::permissions::{Needs, needs_through};
 use crate::verify::{Check, CheckOutcome, Decision, Facts, Missing};
 
 /// Without these a release goes on, but with less evidence or explanation.
-const DISPENSABLE: [&str; 7] = [
+const DISPENSABLE: [&str; 9] = [
+    "cloudformation:CancelUpdateStack",
+    "cloudformation:DescribeStackEvents",
     "ecr:DescribeImageScanFindings",
     "ecs:StopServiceDeployment",
     "ecs:ListServiceDeployments",
@@ -14,11 +16,13 @@ const DISPENSABLE: [&str; 7] = [
     "logs:GetLogEvents",
 ];
 /// The commands that a release is made of.
-const RELEASE: [&str; 2] = ["publish", "rollout"];
+const RELEASE: [&str; 3] = ["publish", "rollout", "rollout through CloudFormation"];
 
 pub(in crate::verify) fn checks(facts: &Facts) -> Vec<Check> {
     match &facts.decisions {
-        Ok(decisions) => needs().map(|needs| simulated(needs, decisions)).collect(),
+        Ok(decisions) => needs_through(&facts.environment.deploy_through)
+            .map(|needs| simulated(needs, decisions))
+            .collect(),
         Err(missing) => vec![probed(facts, missing)],
     }
 }
@@ -86,7 +90,7 @@ fn probed(facts: &Facts, missing: &Missing) -> Check {
         .denied()
         .into_iter()
         .filter(|denied| {
-            needs().any(|needs| {
+            needs_through(&facts.environment.deploy_through).any(|needs| {
                 needs
                     .permissions
                     .iter()
@@ -116,6 +120,7 @@ fn probed(facts: &Facts, missing: &Missing) -> Check {
 mod tests {
     use super::*;
     use crate::aws::{AwsError, AwsErrorKind};
+    use crate::config::DeployThrough;
     use crate::verify::checks::example::{expect, facts};
 
     fn decide(action: &'static str, allowed: Option<bool>) -> impl Fn(&mut Facts) {
@@ -154,7 +159,7 @@ mod tests {
     #[test]
     fn what_was_not_asked_is_no_pass() {
         let nothing = |facts: &mut Facts| facts.decisions = Ok(Vec::new());
-        for needs in needs() {
+        for needs in needs_through(&DeployThrough::Ecs) {
             let name = format!("permissions for {}", needs.command);
             expect(checks, nothing, &name, CheckOutcome::Unknown);
         }

@@ -30,7 +30,7 @@ pub(super) async fn decisions(
         task,
     };
     let mut actions: BTreeMap<On, Vec<&'static str>> = BTreeMap::new();
-    for (permission, _) in permissions::all() {
+    for (permission, _) in permissions::all_through(&environment.deploy_through) {
         actions
             .entry(permission.on)
             .or_default()
@@ -174,6 +174,12 @@ impl Resources<'_> {
                 .flat_map(|task| [&task.execution_role, &task.task_role])
                 .flatten()
                 .cloned()
+                .collect(),
+            On::Stack => environment
+                .deploy_through
+                .stack()
+                .map(|stack| self.arn("cloudformation", &format!("stack/{stack}/{ANY}")))
+                .into_iter()
                 .collect(),
             On::LogGroup => self
                 .task

@@ -32,6 +32,7 @@ locals {
     passed_roles        = { resources = var.task_role_arns, condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } } }
     caller              = { resources = [local.role_arn], condition = {} }
     secrets             = { resources = var.secret_arns, condition = {} }
+    stack               = { resources = var.stack_arn == null ? [] : [var.stack_arn], condition = {} }
     log_group           = { resources = [var.log_group_arn, "${var.log_group_arn}:*"], condition = {} }
   }
 
@@ -74,6 +75,10 @@ resource "aws_iam_role" "this" {
   })
 
   lifecycle {
+    precondition {
+      condition     = var.stack_arn != null || length(local.actions["stack"]) == 0
+      error_message = "commands has one that goes through a CloudFormation stack: set stack_arn."
+    }
     precondition {
       condition     = length(setsubtract(var.commands, keys(local.listed))) == 0
       error_message = "commands has what actions.json does not list; there are ${join(", ", keys(local.listed))}."

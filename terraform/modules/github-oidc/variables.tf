@@ -89,6 +89,16 @@ variable "log_group_arn" {
   }
 }
 
+variable "stack_arn" {
+  description = "The CloudFormation stack that releases go through, for the command \"rollout through CloudFormation\"; its last part, the stack's own id, may be *."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.stack_arn == null ? true : can(regex("^arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/([0-9a-f-]+|\\*)$", var.stack_arn))
+    error_message = "One stack's ARN with its name in it, or null."
+  }
+}
+
 variable "secret_arns" {
   description = "Secrets in Secrets Manager that verify looks for; it never reads their values."
   type        = list(string)

@@ -272,6 +272,7 @@ fn look(story: &Story, at: u64, blur: &Blur, service_deployments: bool) -> Obser
         },
         tasks: (!blur.missing[2]).then(|| story.tasks(tasks)),
         target_groups: (!blur.missing[3]).then(|| story.target_groups(groups)),
+        stack: None,
         failures: Vec::new(),
     };
     if blur.unknown_word {

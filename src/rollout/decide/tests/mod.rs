@@ -1,6 +1,7 @@
 //! Tables for what each history means, and properties for what no history may mean.
 
 mod histories;
+mod stack;
 mod tables;
 
 use super::*;
@@ -26,6 +27,7 @@ fn plan() -> Plan {
         timeout: Duration::from_secs(600),
         fail_fast: true,
         ecs_rolls_back: true,
+        stack: None,
     }
 }
 
@@ -125,6 +127,7 @@ fn good(at: u64) -> Observation {
         service_deployment: Sight::Seen(record("SUCCESSFUL")),
         tasks: Some(vec![task("1", "RUNNING"), task("2", "RUNNING")]),
         target_groups: Some(vec![group(&[("1", "healthy"), ("2", "healthy")])]),
+        stack: None,
         failures: Vec::new(),
     }
 }

@@ -144,6 +144,44 @@ run "with_a_boundary" {
   }
 }
 
+run "through_a_stack" {
+  variables {
+    commands  = ["rollout through CloudFormation"]
+    stack_arn = "arn:aws:cloudformation:us-east-1:123456789012:stack/sales-prod-mcp-server/*"
+  }
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement if statement.Sid == "Stack"] == [{
+      Sid    = "Stack"
+      Effect = "Allow"
+      Action = [
+        "cloudformation:CancelUpdateStack",
+        "cloudformation:DescribeStackEvents",
+        "cloudformation:DescribeStacks",
+        "cloudformation:ListStackResources",
+        "cloudformation:UpdateStack",
+      ]
+      Resource = ["arn:aws:cloudformation:us-east-1:123456789012:stack/sales-prod-mcp-server/*"]
+    }]
+    error_message = "The role may ${aws_iam_role_policy.this.policy}"
+  }
+}
+
+run "through_a_stack_that_is_not_named" {
+  command = plan
+  variables {
+    commands = ["rollout through CloudFormation"]
+  }
+  expect_failures = [aws_iam_role.this]
+}
+
+run "stack_arn_1" {
+  command = plan
+  variables {
+    stack_arn = "arn:aws:cloudformation:us-east-1:123456789012:stack/*"
+  }
+  expect_failures = [var.stack_arn]
+}
+
 run "name_1" {
   command = plan
   variables {

@@ -1,10 +1,14 @@
 //! The story of a rollback: of a deployment under way through StopServiceDeployment, else
-//! by a deployment of an earlier revision.
+//! by a deployment of an earlier revision; or of the stack, where releases go through one.
+
+mod through_stack;
 
 use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::through_stack::roll_back_update;
+use super::begin::StackUpdate;
 use super::engine::{Engine, RolloutError, Stop, Update};
 use super::observation::{Deployment, RolloutState, ServiceDeployment, ServiceDeploymentStatus};
 use super::observe::Followed;
@@ -35,6 +39,16 @@ pub(super) struct Undo<'a> {
 pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict> {
     let undisturbed = Interrupt::default();
     let engine = &engine.heeding(&undisturbed);
+    if let Some(update) = &undo.plan.stack {
+        let good = undo.plan.previous_revision.as_deref();
+        let good = good.unwrap_or("what ran before");
+        engine.reporter.event(Event::RollbackStarted {
+            to: good.to_owned(),
+            reason: undo.reason.clone(),
+        });
+        let verdict = through_stack::undo(engine, undo, update).await?;
+        return returned(engine, undo, good, verdict);
+    }
     let Some(good) = &undo.plan.previous_revision else {
         engine.warn(format!(
             "{}; no earlier deployment completed, so there is nothing to return to",
@@ -50,6 +64,11 @@ pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict
         Some(verdict) => verdict,
         None => deploy_again(engine, undo, good).await?,
     };
+    returned(engine, undo, good, verdict)
+}
+
+/// What the verdict of the return says of the release.
+fn returned(engine: &Engine<'_>, undo: &Undo<'_>, good: &str, verdict: Verdict) -> Option<Verdict> {
     match verdict {
         Verdict::RolledBack { to, .. } => Some(Verdict::RolledBack {
             to,
@@ -157,6 +176,9 @@ pub struct RollbackOutcome {
     pub from: String,
     /// The revision that it was to return to; absent when ECS chose it and has not said yet.
     pub to: Option<String>,
+    /// The earlier revision whose image that one has, where CloudFormation registered it anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_of: Option<String>,
     /// The deployment that was watched.
     pub deployment: String,
     /// Whether the service was seen to run the earlier revision again.
@@ -245,6 +267,7 @@ async fn to_its_end(
     let mut outcome = RollbackOutcome {
         from: returning.from.clone(),
         to: None,
+        image_of: None,
         deployment: returning.deployment(before),
         done: false,
         verdict: None,
@@ -262,7 +285,8 @@ async fn to_its_end(
     outcome
 }
 
-/// Deploys the earlier revision `to`; no revision is registered and none deregistered.
+/// Deploys the earlier revision `to`; none is registered or deregistered. Through a stack its
+/// image is given to the stack, and CloudFormation registers a revision of it.
 ///
 /// # Errors
 /// [`RolloutError`] when it could not be begun.
@@ -272,20 +296,20 @@ pub async fn roll_back_to(
     to: &str,
     options: &RollbackOptions,
 ) -> Result<RollbackOutcome, RolloutError> {
-    let document = describe(engine.clients, to).await?.document;
-    let to = document.arn().to_owned();
     let _shield = engine.interrupt.shield();
     engine.reporter.event(Event::RollbackStarted {
-        to: to.clone(),
+        to: to.to_owned(),
         reason: "the operator asked for it".into(),
     });
-    let update = Update {
-        revision: &to,
-        desired_count: None,
+    let back = match engine.environment.deploy_through.stack() {
+        None => deploy_earlier(engine, before, to).await?,
+        Some(stack) => {
+            through_stack::give_earlier_image(engine, stack, to, options.timeout).await?
+        }
     };
-    let deployment = engine.update(update, before).await?;
+    let (to, document) = (back.to, back.document);
     let plan = Plan {
-        deployment: deployment.id.clone(),
+        deployment: back.deployment.id.clone(),
         revision: to.clone(),
         previous_revision: before.last_good_revision().map(str::to_owned),
         container: engine.environment.container.clone(),
@@ -294,11 +318,13 @@ pub async fn roll_back_to(
         timeout: options.timeout,
         fail_fast: true,
         ecs_rolls_back: before.rolls_back,
+        stack: back.stack,
     };
     let mut outcome = RollbackOutcome {
         from: before.task_definition.clone(),
         to: Some(to),
-        deployment: deployment.id.clone(),
+        image_of: back.image_of,
+        deployment: back.deployment.id.clone(),
         done: false,
         verdict: None,
         diagnosis: None,
@@ -307,7 +333,7 @@ pub async fn roll_back_to(
         let watched = engine
             .watch(
                 &plan,
-                Followed::Deployment(&deployment),
+                Followed::Deployment(&back.deployment),
                 before,
                 Some(&document),
             )
@@ -317,6 +343,38 @@ pub async fn roll_back_to(
         outcome.diagnosis = watched.diagnosis;
     }
     Ok(outcome)
+}
+
+/// A deployment that goes back.
+struct Back {
+    /// The revision that it is of.
+    to: String,
+    /// The earlier revision whose image that has, where it is a new one.
+    image_of: Option<String>,
+    document: Document,
+    deployment: Deployment,
+    stack: Option<StackUpdate>,
+}
+
+/// UpdateService with the revision `to`.
+async fn deploy_earlier(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    to: &str,
+) -> Result<Back, RolloutError> {
+    let document = describe(engine.clients, to).await?.document;
+    let update = Update {
+        revision: document.arn(),
+        desired_count: None,
+    };
+    let deployment = engine.update(update, before).await?;
+    Ok(Back {
+        to: document.arn().to_owned(),
+        image_of: None,
+        document,
+        deployment,
+        stack: None,
+    })
 }
 
 /// The digest that the revision names for the container, where it names one.

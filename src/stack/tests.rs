@@ -1,0 +1,109 @@
+//! What is read of a stack and told to it.
+
+use serde_json::json;
+
+use super::*;
+
+fn stack(status: &str) -> Stack {
+    let described = json!({
+        "StackName": "acme-mcp", "StackStatus": status, "StackStatusReason": "since",
+        "LastUpdatedTime": "2026-11-23T16:00:00.123Z",
+        "Parameters": [
+            {"ParameterKey": "VpcId", "ParameterValue": "vpc-1"},
+            {"ParameterKey": "ImageUri", "ParameterValue": null},
+            {"ParameterKey": "ReleaseCommit", "ParameterValue": "3f2a9c1"},
+            {"ParameterKey": "Secret", "ParameterValue": "****"},
+        ],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    });
+    Stack::read("acme-mcp", &described).unwrap()
+}
+
+#[test]
+fn a_stack_is_read() {
+    let stack = stack("UPDATE_COMPLETE");
+    assert_eq!(stack.image().unwrap(), "");
+    assert_eq!(stack.reason.as_deref(), Some("since"));
+    assert_eq!(
+        stack.last_updated.as_deref(),
+        Some("2026-11-23T16:00:00.123Z")
+    );
+    assert_eq!(stack.capabilities, ["CAPABILITY_NAMED_IAM"]);
+    assert!(Stack::read("acme-mcp", &json!(null)).is_none());
+    let foreign = Stack::read("acme-mcp", &json!({"StackStatus": "CREATE_COMPLETE"})).unwrap();
+    let error = foreign.image().unwrap_err().to_string();
+    assert!(error.contains("no parameter ImageUri"), "{error}");
+}
+
+#[test]
+fn states_that_take_no_update_say_what_to_do() {
+    for (status, says) in [
+        ("CREATE_COMPLETE", None),
+        ("UPDATE_COMPLETE", None),
+        ("UPDATE_ROLLBACK_COMPLETE", None),
+        ("UPDATE_IN_PROGRESS", Some("wait until it ends")),
+        (
+            "ROLLBACK_COMPLETE",
+            Some("delete-stack --stack-name acme-mcp"),
+        ),
+        ("UPDATE_ROLLBACK_FAILED", Some("continue-update-rollback")),
+        ("UPDATE_FAILED", Some("rollback-stack --stack-name")),
+        ("DELETE_FAILED", Some("describe-stack-events")),
+        ("UPDATE_PONDERED", Some("describe-stack-events")),
+    ] {
+        let refused = stack(status).can_be_updated().err();
+        let hint = refused.as_ref().and_then(StackError::hint);
+        assert_eq!(hint.is_some(), says.is_some(), "{status}: {refused:?}");
+        let hint = hint.unwrap_or_default();
+        assert!(hint.contains(says.unwrap_or_default()), "{hint}");
+        assert!(refused.is_none_or(|error| error.to_string().contains(status)));
+    }
+}
+
+#[test]
+fn failures_are_those_of_the_last_update_oldest_first() {
+    let event = |resource: &str, status: &str, reason: &str| {
+        let id = match resource {
+            "acme-mcp" => "arn:stack",
+            "Revision" => "new",
+            _ => "other",
+        };
+        let kind = match resource {
+            "Revision" => "AWS::ECS::TaskDefinition",
+            _ => "T",
+        };
+        json!({
+            "StackId": "arn:stack", "LogicalResourceId": resource, "PhysicalResourceId": id,
+            "ResourceType": kind, "ResourceStatus": status, "ResourceStatusReason": reason,
+        })
+    };
+    let newest_first = [
+        event(
+            "acme-mcp",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "[Service] failed",
+        ),
+        event("Alarm", "UPDATE_FAILED", "Resource update cancelled"),
+        event("Service", "UPDATE_FAILED", "circuit breaker"),
+        event("Revision", "UPDATE_COMPLETE", ""),
+        event("acme-mcp", "UPDATE_IN_PROGRESS", "User Initiated"),
+        event("Service", "UPDATE_FAILED", "of the update before"),
+        event("Older", "UPDATE_COMPLETE", "of the update before"),
+    ];
+    let told = |failures: &[StackFailure]| -> Vec<String> {
+        failures.iter().map(ToString::to_string).collect()
+    };
+    let expected = [
+        "Service UPDATE_FAILED: circuit breaker",
+        "Alarm UPDATE_FAILED: Resource update cancelled",
+    ];
+    for cut in 0..newest_first.len() {
+        let mut last = LastUpdate::default();
+        let began = last.read(&newest_first[..cut]);
+        assert_eq!(began, cut > 4);
+        let again = !began && last.read(&newest_first[cut..]);
+        assert_eq!(again, !began);
+        assert_eq!(told(&last.failures), expected, "{cut}");
+        assert_eq!(last.revisions, ["new"]);
+    }
+}
