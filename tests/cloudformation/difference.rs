@@ -87,7 +87,9 @@ fn normal(value: &Value) -> Value {
             .iter()
             .map(|(name, value)| {
                 let value = match (name.as_str(), value) {
-                    ("DashboardBody", Value::String(text)) => &serde_json::from_str(text).unwrap(),
+                    ("DashboardBody" | "LifecyclePolicyText", Value::String(text)) => {
+                        &serde_json::from_str(text).unwrap()
+                    }
                     (_, value) => value,
                 };
                 let mut value = normal(value);

@@ -1,6 +1,6 @@
 //! The template makes what the module makes.
 //!
-//! Between them stands a description of the service, in CloudFormation's words, for each scenario
+//! Between them stands a description of what is made, in CloudFormation's words, for each scenario
 //! (`described/`): one test holds it against what Terraform says of the module, the other against the
 //! template. So the template is judged where there is no Terraform, too.
 
@@ -10,10 +10,9 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::difference::{self, Difference};
-use crate::evaluate::Evaluation;
 use crate::scenarios::{self, Scenario};
 use crate::support::terraform::checkout;
-use crate::{module, template, translate};
+use crate::{module, translate};
 
 /// Set to `1` to write the descriptions anew from the module.
 const DESCRIBE: &str = "QUILT_MCP_DESCRIBE";
@@ -61,34 +60,40 @@ fn described(scenario: &Scenario) -> Value {
 }
 
 #[test]
-fn the_module_is_what_is_described() {
+fn the_modules_make_what_is_described() {
     let scenarios = scenarios::all();
-    let Some(mut states) = module::service(&scenarios) else {
-        return;
-    };
-    for scenario in &scenarios {
-        let state = states.remove(scenario.name).unwrap();
-        let mut said = Value::Object(translate::service(state.resources));
-        said["Outputs"] = translate::outputs(&state.outputs);
-        if std::env::var_os(DESCRIBE).is_some_and(|value| value == "1") {
-            let text = serde_json::to_string_pretty(&said).unwrap();
-            std::fs::write(file(scenario), text + "\n").unwrap();
+    for module in ["modules/mcp-service", "modules/ecr", "modules/github-oidc"] {
+        let of_module = scenarios
+            .iter()
+            .filter(|scenario| scenario.module == module);
+        let of_module: Vec<&Scenario> = of_module.collect();
+        let Some(mut made) = module::makes(module, &of_module) else {
+            return;
+        };
+        for scenario in of_module {
+            let made = made.remove(scenario.name).unwrap();
+            let mut said = Value::Object(translate::resources(made.resources));
+            said["Outputs"] = translate::outputs(&made.outputs);
+            if std::env::var_os(DESCRIBE).is_some_and(|value| value == "1") {
+                let text = serde_json::to_string_pretty(&said).unwrap();
+                std::fs::write(file(scenario), text + "\n").unwrap();
+            }
+            assert_eq!(
+                said,
+                described(scenario),
+                "{}: the module is another one than described; {DESCRIBE}=1 describes it anew",
+                scenario.name
+            );
         }
-        assert_eq!(
-            said,
-            described(scenario),
-            "{}: the module is another one than described; {DESCRIBE}=1 describes it anew",
-            scenario.name
-        );
     }
 }
 
 #[test]
-fn the_template_is_what_the_module_is() {
+fn the_templates_make_what_is_described() {
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
     for scenario in scenarios::all() {
-        let evaluation = Evaluation::new(template::read("mcp-service.yaml"), &scenario.parameters);
+        let evaluation = scenario.evaluation();
         assert_eq!(
             evaluation.broken_rules(),
             Vec::<String>::new(),
@@ -137,8 +142,8 @@ fn is_meant(found: &Difference, (at, module, template, _): &Meant) -> bool {
 /// The keys of quilt-mcp.toml, and what they say, are those of the module's output.
 #[test]
 fn the_environment_is_the_modules() {
-    for scenario in scenarios::all() {
-        let evaluation = Evaluation::new(template::read("mcp-service.yaml"), &scenario.parameters);
+    for scenario in scenarios::of_the_service() {
+        let evaluation = scenario.evaluation();
         let text = &evaluation.outputs()["QuiltMcpEnvironment"];
         let file: toml::Value =
             toml::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::scenarios::Scenario;
-use crate::support::terraform::Terraform;
+use crate::support::terraform::{Terraform, checkout};
 
+const SERVICE: &str = "modules/mcp-service";
 const FILE: &str = "tests/described.tftest.hcl";
 const LOAD_BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/sales-prod/0123456789abcdef";
 
@@ -27,27 +28,48 @@ pub struct Resource {
     pub values: Map<String, Value>,
 }
 
-/// The resources of the service's module for each scenario, by its name.
-pub fn service(scenarios: &[Scenario]) -> Option<BTreeMap<String, Made>> {
+/// What a module makes in each scenario, by its name.
+pub fn makes(module: &str, scenarios: &[&Scenario]) -> Option<BTreeMap<String, Made>> {
+    let mut text = mocks(module);
+    for scenario in scenarios {
+        text += &format!("run \"{}\" {{\n", scenario.name);
+        if module == SERVICE {
+            text += &format!(
+                "  override_data {{\n    target = data.aws_lb_listener.this\n    values = {{ protocol = \"HTTPS\", port = {}, load_balancer_arn = \"{LOAD_BALANCER}\" }}\n  }}\n",
+                scenario.listener_port
+            );
+        }
+        text += &variables(&scenario.inputs);
+        text += "}\n";
+    }
+    applied(module, &text)
+}
+
+/// What AWS would make up, as the module's own tests and `attributes.rs` have it.
+fn mocks(module: &str) -> String {
+    let tests = checkout().join("terraform").join(module).join("tests");
+    let own = match module {
+        SERVICE => return service_mocks(),
+        "modules/ecr" => "repository.tftest.hcl",
+        _ => "role.tftest.hcl",
+    };
+    let own = std::fs::read_to_string(tests.join(own)).unwrap();
+    let (mocks, _) = own.split_once("\nvariables {").unwrap();
+    mocks.to_owned() + "\n"
+}
+
+fn service_mocks() -> String {
     let mut text = String::from("mock_provider \"aws\" {\n  source = \"./tests/mocks\"\n}\n");
     for role in ["execution", "task"] {
         text += &format!(
             "override_resource {{\n  target = aws_iam_role.{role}\n  values = {{ arn = \"arn:aws:iam::123456789012:role/sales-prod-mcp-server-{role}\" }}\n}}\n"
         );
     }
-    for scenario in scenarios {
-        text += &format!(
-            "run \"{}\" {{\n  override_data {{\n    target = data.aws_lb_listener.this\n    values = {{ protocol = \"HTTPS\", port = {}, load_balancer_arn = \"{LOAD_BALANCER}\" }}\n  }}\n{}}}\n",
-            scenario.name,
-            scenario.listener_port,
-            variables(&scenario.inputs)
-        );
-    }
-    applied("modules/mcp-service", &text)
+    text
 }
 
-/// The resources of a module after each run of a test file.
-pub fn applied(module: &str, test: &str) -> Option<BTreeMap<String, Made>> {
+/// What a module makes in each run of a test file.
+fn applied(module: &str, test: &str) -> Option<BTreeMap<String, Made>> {
     let terraform = Terraform::copy()?;
     terraform.write(&format!("{module}/{FILE}"), test);
     terraform.init(module);
@@ -73,7 +95,7 @@ pub fn applied(module: &str, test: &str) -> Option<BTreeMap<String, Made>> {
 }
 
 /// A block of variables: JSON's values are Terraform's too.
-pub fn variables(inputs: &Value) -> String {
+fn variables(inputs: &Value) -> String {
     let lines: Vec<String> = inputs
         .as_object()
         .unwrap()

@@ -431,12 +431,15 @@ fn is_taken(parameter: &Value, value: &str) -> bool {
     let pattern = pattern.map(|pattern| Regex::new(&format!("^(?:{pattern})$")).unwrap());
     let among = parameter["AllowedValues"].as_array();
     let number: Option<f64> = value.parse().ok();
-    let longest = parameter["MaxLength"]
-        .as_u64()
-        .map(|longest| longest as usize);
+    let length = value.chars().count() as u64;
     pattern.is_none_or(|pattern| pattern.is_match(value))
         && among.is_none_or(|among| among.iter().any(|one| text(one) == value))
-        && longest.is_none_or(|longest| value.chars().count() <= longest)
+        && parameter["MinLength"]
+            .as_u64()
+            .is_none_or(|least| length >= least)
+        && parameter["MaxLength"]
+            .as_u64()
+            .is_none_or(|most| length <= most)
         && (parameter["Type"] != "Number" || number.is_some())
         && parameter["MinValue"]
             .as_f64()
@@ -452,7 +455,6 @@ fn the_rules_refuse_what_the_module_refuses() {
     const ISSUER: &str = "https://login.example.com";
     for (parameters, says) in [
         (vec![("ListenerPriority", "24")], ""),
-        (vec![("ListenerPriority", "25")], "taken by the Quilt stack"),
         (vec![("ListenerPriority", "27")], "after the catalog's rule"),
         (
             vec![("ListenerPriority", "27"), ("DedicatedHost", "true")],

@@ -1,8 +1,12 @@
-//! The same wishes as inputs of the Terraform module and as parameters of the template.
+//! The same wishes as inputs of a Terraform module and as parameters of the template.
+
+mod beside;
 
 use serde_json::{Value, json};
 
 use crate::attributes::VPC;
+use crate::evaluate::Evaluation;
+use crate::template;
 
 const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/sales-prod/0123456789abcdef/0123456789abcdef";
 const REPOSITORY: &str =
@@ -13,6 +17,10 @@ const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:quilt
 /// A wish.
 pub struct Scenario {
     pub name: &'static str,
+    /// The folder of the module.
+    pub module: &'static str,
+    /// The file of the template.
+    pub template: &'static str,
     /// Inputs of the module.
     pub inputs: Value,
     /// Parameters of the template.
@@ -21,7 +29,14 @@ pub struct Scenario {
     pub listener_port: u16,
 }
 
-pub fn all() -> [Scenario; 3] {
+pub fn all() -> Vec<Scenario> {
+    let mut all = Vec::from(of_the_service());
+    all.extend(beside::repository());
+    all.extend(beside::release_role());
+    all
+}
+
+pub fn of_the_service() -> [Scenario; 3] {
     [least(), most(), other()]
 }
 
@@ -29,6 +44,8 @@ pub fn all() -> [Scenario; 3] {
 pub fn least() -> Scenario {
     Scenario {
         name: "least",
+        module: "modules/mcp-service",
+        template: "mcp-service.yaml",
         inputs: json!({
             "name": "sales-prod",
             "environment": "prod",
@@ -180,6 +197,11 @@ fn other() -> Scenario {
 }
 
 impl Scenario {
+    /// The template with the parameters.
+    pub fn evaluation(&self) -> Evaluation {
+        Evaluation::new(template::read(self.template), &self.parameters)
+    }
+
     fn and(
         mut self,
         name: &'static str,

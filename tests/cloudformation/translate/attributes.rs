@@ -63,9 +63,17 @@ impl Attributes {
     /// The tags as CloudFormation has them.
     pub fn take_tags(&mut self) -> Value {
         let tags = self.take("tags");
-        let tags = tags.as_object().unwrap().iter();
+        let tags = tags.as_object().into_iter().flatten();
         tags.map(|(key, value)| json!({"Key": key, "Value": value}))
             .collect()
+    }
+
+    /// Adds the tags, where there are some.
+    pub fn add_tags(&mut self, properties: &mut Value) {
+        let tags = self.take_tags();
+        if tags != json!([]) {
+            properties["Tags"] = tags;
+        }
     }
 
     /// Looks away from what cannot be said in CloudFormation, or says nothing.

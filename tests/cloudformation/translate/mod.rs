@@ -1,10 +1,11 @@
-//! The service's module in CloudFormation's words: the properties that a template must have to make
+//! What the modules make in CloudFormation's words: the properties that a template must have to make
 //! the same resources (AWS resource reference).
 
 mod attributes;
 mod balancer;
 mod network;
 mod observability;
+mod repository;
 mod roles;
 mod service;
 
@@ -14,7 +15,7 @@ pub use self::attributes::Attributes;
 use crate::module::Resource;
 
 /// The properties of each resource, by the logical id that the template gives it.
-pub fn service(resources: Vec<Resource>) -> Map<String, Value> {
+pub fn resources(resources: Vec<Resource>) -> Map<String, Value> {
     let mut described = Map::new();
     let mut rules = Vec::new();
     let mut policies = Vec::new();
@@ -26,7 +27,7 @@ pub fn service(resources: Vec<Resource>) -> Map<String, Value> {
                 rules.push(attributes);
                 continue;
             }
-            "aws_iam_role_policy" => {
+            "aws_ecr_lifecycle_policy" | "aws_ecr_repository_policy" | "aws_iam_role_policy" => {
                 policies.push(attributes);
                 continue;
             }
@@ -35,6 +36,7 @@ pub fn service(resources: Vec<Resource>) -> Map<String, Value> {
             "aws_wafv2_web_acl_association" => ("WebAclAssociation", balancer::web_acl(attributes)),
             "aws_security_group" => ("SecurityGroup", network::security_group(attributes)),
             "aws_iam_role" => (roles::id(&address), roles::role(attributes)),
+            "aws_ecr_repository" => ("Repository", repository::repository(attributes)),
             "aws_cloudwatch_log_group" => ("LogGroup", observability::log_group(attributes)),
             "aws_cloudwatch_log_metric_filter" => (
                 "RefusedAuthenticationFilter",
@@ -54,8 +56,16 @@ pub fn service(resources: Vec<Resource>) -> Map<String, Value> {
         let before = described.insert(id.to_owned(), properties);
         assert_eq!(before, None, "{address}");
     }
-    network::add_rules(&mut described["SecurityGroup"], rules);
-    roles::add_policies(&mut described, policies);
+    for rule in rules {
+        network::add_rule(&mut described["SecurityGroup"], rule);
+    }
+    for policy in policies {
+        if policy.address().starts_with("aws_ecr_") {
+            repository::add_policy(&mut described["Repository"], policy);
+        } else {
+            roles::add_policy(&mut described, policy);
+        }
+    }
     described
 }
 

@@ -19,31 +19,29 @@ pub fn security_group(mut group: Attributes) -> Value {
     properties
 }
 
-pub fn add_rules(group: &mut Value, rules: Vec<Attributes>) {
-    for mut rule in rules {
-        let (list, other) = if rule.address().contains("_ingress_") {
-            ("SecurityGroupIngress", "SourceSecurityGroupId")
-        } else {
-            ("SecurityGroupEgress", "DestinationSecurityGroupId")
-        };
-        let mut said = json!({
-            "Description": rule.take("description"),
-            "IpProtocol": rule.take("ip_protocol"),
-            "FromPort": rule.take("from_port"),
-            "ToPort": rule.take("to_port"),
-        });
-        for (name, property) in [
-            ("cidr_ipv4", "CidrIp"),
-            ("cidr_ipv6", "CidrIpv6"),
-            ("prefix_list_id", "DestinationPrefixListId"),
-            ("referenced_security_group_id", other),
-        ] {
-            if let Some(value) = rule.take_if_said(name) {
-                said[property] = value;
-            }
+pub fn add_rule(group: &mut Value, mut rule: Attributes) {
+    let (list, other) = if rule.address().contains("_ingress_") {
+        ("SecurityGroupIngress", "SourceSecurityGroupId")
+    } else {
+        ("SecurityGroupEgress", "DestinationSecurityGroupId")
+    };
+    let mut said = json!({
+        "Description": rule.take("description"),
+        "IpProtocol": rule.take("ip_protocol"),
+        "FromPort": rule.take("from_port"),
+        "ToPort": rule.take("to_port"),
+    });
+    for (name, property) in [
+        ("cidr_ipv4", "CidrIp"),
+        ("cidr_ipv6", "CidrIpv6"),
+        ("prefix_list_id", "DestinationPrefixListId"),
+        ("referenced_security_group_id", other),
+    ] {
+        if let Some(value) = rule.take_if_said(name) {
+            said[property] = value;
         }
-        group[list].as_array_mut().unwrap().push(said);
-        // A rule inside a group has no tags.
-        rule.drop(&["security_group_id", "tags"]);
     }
+    group[list].as_array_mut().unwrap().push(said);
+    // A rule inside a group has no tags.
+    rule.drop(&["security_group_id", "tags"]);
 }

@@ -1,4 +1,4 @@
-//! Both roles, and the policy of one of them.
+//! Both roles of the tasks and CI's, with their policies.
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +9,7 @@ pub fn id(address: &str) -> &'static str {
     match address {
         "aws_iam_role.execution" => "ExecutionRole",
         "aws_iam_role.task" => "TaskRole",
+        "aws_iam_role.this" => "Role",
         other => panic!("nobody compares {other}"),
     }
 }
@@ -18,26 +19,30 @@ pub fn role(mut role: Attributes) -> Value {
         "RoleName": role.take("name"),
         "Description": role.take("description"),
         "AssumeRolePolicyDocument": role.take_json("assume_role_policy"),
-        "Tags": role.take_tags(),
     });
-    if let Some(boundary) = role.take_if_said("permissions_boundary") {
-        properties["PermissionsBoundary"] = boundary;
+    for (name, property) in [
+        ("permissions_boundary", "PermissionsBoundary"),
+        ("max_session_duration", "MaxSessionDuration"),
+    ] {
+        if let Some(value) = role.take_if_said(name) {
+            properties[property] = value;
+        }
     }
+    role.add_tags(&mut properties);
     role.drop(&["arn"]);
     properties
 }
 
-pub fn add_policies(described: &mut Map<String, Value>, policies: Vec<Attributes>) {
-    for mut policy in policies {
-        let id = match policy.take("role").as_str().unwrap() {
-            "sales-prod-mcp-server-execution" => "ExecutionRole",
-            "sales-prod-mcp-server-task" => "TaskRole",
-            other => panic!("no role {other}"),
-        };
-        described[id]["Policies"] = json!([{
-            "PolicyName": policy.take("name"),
-            "PolicyDocument": policy.take_json("policy"),
-        }]);
-        policy.finish();
-    }
+pub fn add_policy(described: &mut Map<String, Value>, mut policy: Attributes) {
+    let id = match policy.take("role").as_str().unwrap() {
+        "sales-prod-mcp-server-execution" => "ExecutionRole",
+        "sales-prod-mcp-server-task" => "TaskRole",
+        "sales-prod-mcp-server-release" => "Role",
+        other => panic!("no role {other}"),
+    };
+    described[id]["Policies"] = json!([{
+        "PolicyName": policy.take("name"),
+        "PolicyDocument": policy.take_json("policy"),
+    }]);
+    policy.finish();
 }
