@@ -26,12 +26,24 @@ type Meant = (
     &'static str,
 );
 
-const MEANT: [Meant; 4] = [
+const MEANT: [Meant; 6] = [
     (
         "*/Tags/ManagedBy/Value",
         Some("terraform"),
         Some("cloudformation"),
         "who wrote it; quilt-mcp-deploy takes terraform's task definitions for templates of releases",
+    ),
+    (
+        "Repository/RepositoryPolicyText/Statement/PullFromOtherAccounts/Principal/AWS/0",
+        Some("arn:aws:iam::210987654321:root"),
+        Some("210987654321"),
+        "an account's id means its root (IAM User Guide, AWS JSON policy elements: Principal)",
+    ),
+    (
+        "Repository/RepositoryPolicyText/Statement/PullFromOtherAccounts/Principal/AWS/1",
+        Some("arn:aws:iam::123456789012:root"),
+        Some("123456789012"),
+        "the same",
     ),
     (
         "Outputs/QuiltMcpEnvironment",

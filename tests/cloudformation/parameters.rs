@@ -10,8 +10,6 @@ use crate::evaluate::{Evaluation, text};
 use crate::scenarios;
 use crate::template;
 
-const TEMPLATES: [&str; 3] = ["mcp-service.yaml", "ecr.yaml", "github-oidc.yaml"];
-
 /// A parameter, values that it takes, and values that it refuses.
 type Row = (
     &'static str,
@@ -386,7 +384,7 @@ const WITHOUT_CONSTRAINTS: [&str; 5] = [
 
 #[test]
 fn every_constraint_takes_what_it_should_and_refuses_the_rest() {
-    for (name, rows) in TEMPLATES.into_iter().zip([SERVICE, ECR, OIDC]) {
+    for (name, rows) in template::NAMES.into_iter().zip([SERVICE, ECR, OIDC]) {
         let template = template::read(name);
         let parameters = template["Parameters"].as_object().unwrap();
         for (parameter, takes, refuses) in rows {
@@ -426,7 +424,7 @@ fn every_constraint_takes_what_it_should_and_refuses_the_rest() {
 }
 
 /// Whether CloudFormation takes a value (User Guide, "Parameters"): patterns match as a whole.
-fn is_taken(parameter: &Value, value: &str) -> bool {
+pub fn is_taken(parameter: &Value, value: &str) -> bool {
     let pattern = parameter["AllowedPattern"].as_str();
     let pattern = pattern.map(|pattern| Regex::new(&format!("^(?:{pattern})$")).unwrap());
     let among = parameter["AllowedValues"].as_array();

@@ -10,8 +10,11 @@ use crate::support::terraform::checkout;
 /// Names a folder to read instead of the checkout's `cloudformation/`.
 const FOLDER: &str = "QUILT_MCP_CLOUDFORMATION_FOLDER";
 
+/// The templates.
+pub const NAMES: [&str; 3] = ["mcp-service.yaml", "ecr.yaml", "github-oidc.yaml"];
+
 /// Where the templates are.
-pub fn folder() -> PathBuf {
+fn folder() -> PathBuf {
     std::env::var_os(FOLDER).map_or(checkout().join("cloudformation"), PathBuf::from)
 }
 
