@@ -7,8 +7,6 @@ use crate::markdown::{Page, files, pages, root};
 
 /// How pages in `docs/` name a file outside, so that the link works in the book as well.
 const OURS: &str = "https://github.com/quiltdata/quilt-mcp-deploy/blob/main/";
-/// Pages that guides lead to and that are written beside this; each leaves the list when it comes.
-const COMING: &[&str] = &["docs/cloudformation.md"];
 
 #[test]
 fn every_link_leads_somewhere() {
@@ -50,7 +48,6 @@ fn follow(page: &Page, link: &str) -> Result<(), String> {
     exists(&target)?;
     let target = target.to_str().unwrap();
     if !anchor.is_empty()
-        && !COMING.contains(&target)
         && !Page::read(target)
             .anchors()
             .iter()
@@ -62,11 +59,9 @@ fn follow(page: &Page, link: &str) -> Result<(), String> {
 }
 
 fn exists(path: &Path) -> Result<(), String> {
-    let coming = COMING.iter().any(|coming| Path::new(coming) == path);
-    match (root().join(path).exists(), coming) {
-        (true, true) => Err("it has come: take it off the list COMING".to_owned()),
-        (true, false) | (false, true) => Ok(()),
-        (false, false) => Err("there is no such file".to_owned()),
+    match root().join(path).exists() {
+        true => Ok(()),
+        false => Err("there is no such file".to_owned()),
     }
 }
 
