@@ -1,6 +1,7 @@
 //! `cargo xtask mutants`: do the tests catch mistakes? Each mutant of a table is applied to a copy,
 //! judged until one judge catches it, and undone.
 
+mod cloudformation;
 mod judge;
 mod table;
 mod terraform;
@@ -34,7 +35,7 @@ pub struct Args {
 }
 
 /// What can be mutated. A new one is one more file with its table beside it.
-const TARGETS: &[&Target] = &[&terraform::TARGET];
+const TARGETS: &[&Target] = &[&terraform::TARGET, &cloudformation::TARGET];
 
 /// A folder of this repository, its mutants, and who judges them.
 pub struct Target {

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Blocks are separated by blank lines. Lines that begin with a blank are context, which the file
-//! must have and keeps. How many blanks there are between words does not matter. A block may end with
-//! `! reason`: then the mutant is known to survive, and why.
+//! must have and keeps. How many blanks there are between words does not matter; what is added gets the
+//! indentation of the line before it in the block. A block may end with `! reason`: then the mutant is
+//! known to survive, and why.
 
 use std::fs;
 use std::path::Path;
@@ -24,12 +25,28 @@ pub struct Mutant {
     pub name: String,
     /// The file that it is in, from the target's folder.
     pub file: String,
-    /// The lines that it replaces, with single blanks between words.
-    find: Vec<String>,
-    /// What it puts there.
-    replace: Vec<String>,
+    /// Its lines, with single blanks between words.
+    hunk: Vec<Line>,
     /// Why it is known to survive.
     pub excuse: Option<String>,
+}
+
+/// A line of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Line {
+    Keep(String),
+    Remove(String),
+    Add(String),
+}
+
+impl Line {
+    /// What the file must have.
+    fn to_find(&self) -> Option<&str> {
+        match self {
+            Self::Keep(text) | Self::Remove(text) => Some(text),
+            Self::Add(_) => None,
+        }
+    }
 }
 
 impl Mutant {
@@ -42,14 +59,13 @@ impl Mutant {
         let before =
             fs::read_to_string(&path).with_context(|| format!("could not read {}", self.file))?;
         let lines: Vec<&str> = before.lines().collect();
+        let find: Vec<&str> = self.hunk.iter().filter_map(Line::to_find).collect();
         let places: Vec<usize> = lines
-            .windows(self.find.len())
+            .windows(find.len())
             .enumerate()
             .filter(|(_, window)| {
-                window
-                    .iter()
-                    .zip(&self.find)
-                    .all(|(line, find)| normal(line) == *find)
+                let mut pairs = window.iter().zip(&find);
+                pairs.all(|(line, find)| normal(line) == *find)
             })
             .map(|(at, _)| at)
             .collect();
@@ -61,11 +77,34 @@ impl Mutant {
                 self.file
             );
         };
-        let mut after: Vec<&str> = lines[..at].to_vec();
-        after.extend(self.replace.iter().map(String::as_str));
-        after.extend(&lines[at + self.find.len()..]);
+        let (found, rest) = lines[at..].split_at(find.len());
+        let mut after: Vec<String> = lines[..at].iter().map(ToString::to_string).collect();
+        after.extend(self.replaced(found));
+        after.extend(rest.iter().map(ToString::to_string));
         fs::write(&path, after.join("\n") + "\n")?;
         Ok(before)
+    }
+
+    /// What stands in the place of the lines that were found.
+    fn replaced(&self, found: &[&str]) -> Vec<String> {
+        let mut found = found.iter();
+        let mut indentation = found
+            .as_slice()
+            .first()
+            .map_or("", |line| indentation(line));
+        let mut replaced = Vec::new();
+        for line in &self.hunk {
+            if let Line::Add(text) = line {
+                replaced.push(format!("{indentation}{text}"));
+                continue;
+            }
+            let original = found.next().expect("as many as there are to find");
+            indentation = self::indentation(original);
+            if let Line::Keep(_) = line {
+                replaced.push((*original).to_owned());
+            }
+        }
+        replaced
     }
 
     /// Puts back what the file held before.
@@ -102,12 +141,15 @@ fn normal(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+fn indentation(line: &str) -> &str {
+    &line[..line.len() - line.trim_start().len()]
+}
+
 fn block_of(name: &str, rest: &[&str]) -> anyhow::Result<Mutant> {
     let mut mutant = Mutant {
         name: name.trim().to_owned(),
         file: String::new(),
-        find: Vec::new(),
-        replace: Vec::new(),
+        hunk: Vec::new(),
         excuse: None,
     };
     for line in rest {
@@ -116,18 +158,20 @@ fn block_of(name: &str, rest: &[&str]) -> anyhow::Result<Mutant> {
         match sign {
             "@" => mutant.file = text,
             "!" => mutant.excuse = Some(text),
-            "-" => mutant.find.push(text),
-            "+" => mutant.replace.push(text),
-            " " => {
-                mutant.find.push(text.clone());
-                mutant.replace.push(text);
-            }
+            "-" => mutant.hunk.push(Line::Remove(text)),
+            "+" => mutant.hunk.push(Line::Add(text)),
+            " " => mutant.hunk.push(Line::Keep(text)),
             _ => bail!("a line begins with `{sign}`: {line}"),
         }
     }
     ensure!(!mutant.file.is_empty(), "no line `@ file`");
-    ensure!(!mutant.find.is_empty(), "no line to find");
-    ensure!(mutant.find != mutant.replace, "nothing is changed");
+    let find: Vec<&str> = mutant.hunk.iter().filter_map(Line::to_find).collect();
+    let replace = mutant.hunk.iter().filter_map(|line| match line {
+        Line::Keep(text) | Line::Add(text) => Some(text.as_str()),
+        Line::Remove(_) => None,
+    });
+    ensure!(!find.is_empty(), "no line to find");
+    ensure!(!replace.eq(find), "nothing is changed");
     Ok(mutant)
 }
 
@@ -142,8 +186,14 @@ mod tests {
     fn a_table_is_read() {
         let mutants = parse(TABLE).unwrap();
         assert_eq!(mutants.len(), 2);
-        assert_eq!(mutants[0].find, ["enable = true", "rollback = true"]);
-        assert_eq!(mutants[0].replace, ["enable = true", "rollback = false"]);
+        assert_eq!(
+            mutants[0].hunk,
+            [
+                Line::Keep("enable = true".to_owned()),
+                Line::Remove("rollback = true".to_owned()),
+                Line::Add("rollback = false".to_owned()),
+            ]
+        );
         assert_eq!(mutants[1].excuse.as_deref(), Some("nobody can see it"));
     }
 
@@ -174,7 +224,7 @@ mod tests {
         let before = no_rollback.apply(&folder).unwrap();
         assert_eq!(
             fs::read_to_string(&file).unwrap(),
-            "a {\nenable = true\nrollback = false\n}\n"
+            "a {\n  enable = true\n  rollback = false\n}\n"
         );
         let error = no_rollback.apply(&folder).unwrap_err().to_string();
         assert!(error.contains("0 times"), "{error}");

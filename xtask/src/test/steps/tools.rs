@@ -33,6 +33,7 @@ pub fn run(session: &mut Session) -> anyhow::Result<Outcome> {
     }
     session.export("QUILT_MCP_MOTO_SERVER", environment.program("moto_server"));
     session.export("QUILT_MCP_AWS_CLI", environment.program("aws"));
+    session.export("QUILT_MCP_CFN_LINT", environment.program("cfn-lint"));
     Ok(Outcome::Passed)
 }
 
@@ -70,7 +71,11 @@ impl Environment {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        for (program, argument) in [("moto_server", "--help"), ("aws", "--version")] {
+        for (program, argument) in [
+            ("moto_server", "--help"),
+            ("aws", "--version"),
+            ("cfn-lint", "--version"),
+        ] {
             command::capture(Command::new(self.program(program)).arg(argument))?;
         }
         Ok(())
@@ -156,9 +161,8 @@ mod tests {
             );
             names.push(name);
         }
-        assert!(
-            names.contains(&"moto") && names.contains(&"awscli"),
-            "{names:?}"
-        );
+        for name in ["moto", "awscli", "cfn-lint"] {
+            assert!(names.contains(&name), "{names:?}");
+        }
     }
 }
