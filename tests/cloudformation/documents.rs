@@ -120,7 +120,8 @@ fn the_server_knows_its_variables() {
         ("SSL_CERT_FILE", "the image has its own"),
         ("SSL_CERT_DIR", "the image has its own"),
     ];
-    let document = std::fs::read_to_string(checkout().join("docs/reference/server-variables.md")).unwrap();
+    let document =
+        std::fs::read_to_string(checkout().join("docs/reference/server-variables.md")).unwrap();
     let row = Regex::new(r"(?m)^\| (`[A-Z_]+`(, `[A-Z_]+`)*) \|").unwrap();
     let known: BTreeSet<String> = row
         .captures_iter(&document)
