@@ -108,6 +108,7 @@ run "publishing_only" {
             "ecr:CompleteLayerUpload",
             "ecr:DescribeImageScanFindings",
             "ecr:DescribeRepositories",
+            "ecr:GetDownloadUrlForLayer",
             "ecr:InitiateLayerUpload",
             "ecr:PutImage",
             "ecr:UploadLayerPart",
