@@ -63,7 +63,12 @@ fn every_command_has_examples_that_can_be_typed() {
             lines.iter().any(|line| line.contains(&words)),
             "{words}: no example is of it: {lines:?}"
         );
-        for call in lines.iter().flat_map(|line| calls(line)) {
+        for line in &lines {
+            // A line that the terminal breaks cannot be copied from it.
+            assert!(line.chars().count() <= 78, "{words}: {line}");
+        }
+        let whole = lines.join("\n").replace("\\\n", " ");
+        for call in whole.lines().flat_map(calls) {
             CommandLine::try_parse_from(&call).unwrap_or_else(|error| panic!("{call:?}: {error}"));
             typed += 1;
         }

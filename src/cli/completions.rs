@@ -13,9 +13,9 @@ use crate::report::Report;
 /// Print what a shell needs to complete commands, options and their values.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  quilt-mcp-deploy completions bash > ~/.local/share/bash-completion/completions/quilt-mcp-deploy\n  \
+    after_help = "Examples:\n  quilt-mcp-deploy completions bash > \\\n    ~/.local/share/bash-completion/completions/quilt-mcp-deploy\n  \
 quilt-mcp-deploy completions zsh > ~/.zfunc/_quilt-mcp-deploy\n  \
-quilt-mcp-deploy completions fish > ~/.config/fish/completions/quilt-mcp-deploy.fish"
+quilt-mcp-deploy completions fish > \\\n    ~/.config/fish/completions/quilt-mcp-deploy.fish"
 )]
 pub struct Completions {
     /// The shell

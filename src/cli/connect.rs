@@ -18,7 +18,7 @@ use crate::report::{Event, Reporter as _};
 /// Never a token: the client takes that from a variable or a command, or asks for it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  quilt-mcp-deploy connect claude-desktop --env prod --token-command 'pass show quilt/token' --write\n  \
+    after_help = "Examples:\n  quilt-mcp-deploy connect claude-desktop --env prod --write \\\n    --token-command 'pass show quilt/token'\n  \
 quilt-mcp-deploy connect cursor --env prod\n  \
 quilt-mcp-deploy connect curl --env staging | sh"
 )]

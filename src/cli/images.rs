@@ -21,7 +21,7 @@ const PARALLEL: usize = 8;
 /// List the environment's published images: tag, digest, commit, age, size, where each runs.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  quilt-mcp-deploy images --env staging --output json | jq -r '.images[0].digest'"
+    after_help = "Example:\n  quilt-mcp-deploy images --env staging --output json |\n    jq -r '.images[0].digest'"
 )]
 pub struct Images {
     /// How many, newest first

@@ -23,9 +23,9 @@ use crate::report::{Report, Surroundings};
 /// found. At a terminal, and not in CI, what is still missing is asked for.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  quilt-mcp-deploy init\n  \
-quilt-mcp-deploy init --env staging --from-terraform --terraform-dir terraform/environments/staging\n  \
-terraform output -json | quilt-mcp-deploy init --env staging --from-terraform -\n  \
-quilt-mcp-deploy init --env staging --from-service acme-staging/acme-staging-mcp-server --region eu-west-1")]
+quilt-mcp-deploy init --env staging --from-terraform \\\n    --terraform-dir terraform/environments/staging\n  \
+terraform output -json |\n    quilt-mcp-deploy init --env staging --from-terraform -\n  \
+quilt-mcp-deploy init --env staging --region eu-west-1 \\\n    --from-service acme-staging/acme-staging-mcp-server")]
 pub struct InitArgs {
     /// Take the output `quilt_mcp_environment` of `terraform output -json`: of this file, of standard
     /// input (-), or of Terraform itself, run in --terraform-dir

@@ -23,7 +23,7 @@ const UNPROVEN: &str = "-unproven";
 /// whose rollout never succeeded there is refused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  quilt-mcp-deploy promote --from staging --to prod && quilt-mcp-deploy rollout --env prod"
+    after_help = "Example:\n  quilt-mcp-deploy promote --from staging --to prod &&\n    quilt-mcp-deploy rollout --env prod"
 )]
 pub struct Promote {
     /// The environment to copy from

@@ -26,7 +26,7 @@ use crate::report::{Reporter, Stage};
 /// to do. Tags are immutable: another image under a tag that is taken is refused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  quilt-mcp-deploy publish --env staging --output json | jq -r .published.digest"
+    after_help = "Example:\n  quilt-mcp-deploy publish --env staging --output json |\n    jq -r .published.digest"
 )]
 pub struct Publish {
     #[command(flatten)]

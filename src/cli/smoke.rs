@@ -18,7 +18,7 @@ use crate::smoke::{Handshake, Smoke, SmokeTest, Transport, smoke};
 /// a token only the refusal, the encryption and CORS are checked: the endpoint must answer 401.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  QUILT_MCP_TOKEN=$(cat token) quilt-mcp-deploy smoke --env staging --expect-commit $(git rev-parse HEAD)"
+    after_help = "Example:\n  QUILT_MCP_TOKEN=$(cat token) quilt-mcp-deploy smoke --env staging \\\n    --expect-commit $(git rev-parse HEAD)"
 )]
 pub struct SmokeArgs {
     /// The commit that every answer must be from, in full or shortened

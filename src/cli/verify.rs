@@ -18,7 +18,7 @@ use crate::verify::{Check, CheckOutcome, check, gather};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 nothing failed, 4 a check failed, 13 no, expired or foreign credentials.\n\n\
-Example:\n  quilt-mcp-deploy verify --env staging --output json | jq '.checks[] | select(.outcome != \"ok\")'"
+Example:\n  quilt-mcp-deploy verify --env staging --output json |\n    jq '.checks[] | select(.outcome != \"ok\")'"
 )]
 pub struct VerifyArgs {
     /// End with exit code 4 also for what could not be found out

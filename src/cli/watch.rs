@@ -18,7 +18,7 @@ use crate::rollout::attach::{Attached, watch};
 /// canary deployments, whose life-cycle stage is shown.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: as of `rollout`.\n\nExample:\n  quilt-mcp-deploy rollout --env staging --no-wait && quilt-mcp-deploy watch --env staging"
+    after_help = "Exit codes: as of `rollout`.\n\nExample:\n  quilt-mcp-deploy rollout --env staging --no-wait &&\n    quilt-mcp-deploy watch --env staging"
 )]
 pub struct WatchArgs {
     /// The deployment's id, as `status` shows it; else the PRIMARY one

@@ -42,7 +42,11 @@ fn tell(page: &mut Page, level: usize, command: &Command) {
         let after = after.to_string();
         let (before, examples) = after.split_once("Example").unwrap();
         page.paragraph(before);
-        let examples: Vec<&str> = examples.lines().skip(1).map(str::trim_start).collect();
+        let examples: Vec<&str> = examples
+            .lines()
+            .skip(1)
+            .map(|line| line.strip_prefix("  ").unwrap_or(line))
+            .collect();
         page.block(&examples.join("\n"));
     }
     for below in shown(command) {

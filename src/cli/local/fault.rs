@@ -29,17 +29,17 @@ pub enum FaultCommand {
     },
     /// AWS calls are throttled
     #[command(
-        after_help = "Example:\n  quilt-mcp-deploy local fault throttle --operation 'ecs:Describe*' --probability 0.5 --seed 1"
+        after_help = "Example:\n  quilt-mcp-deploy local fault throttle --operation 'ecs:Describe*' \\\n    --probability 0.5 --seed 1"
     )]
     Throttle(Chance),
     /// AWS calls are answered 5xx
     #[command(
-        after_help = "Example:\n  quilt-mcp-deploy local fault server-error --operation ecs:UpdateService --probability 0.3"
+        after_help = "Example:\n  quilt-mcp-deploy local fault server-error --operation ecs:UpdateService \\\n    --probability 0.3"
     )]
     ServerError(Chance),
     /// Connections end without an answer
     #[command(
-        after_help = "Example:\n  quilt-mcp-deploy local fault cut-off --operation ecs:UpdateService --carried-out 1"
+        after_help = "Example:\n  quilt-mcp-deploy local fault cut-off --operation ecs:UpdateService \\\n    --carried-out 1"
     )]
     CutOff {
         #[command(flatten)]
@@ -103,7 +103,7 @@ pub enum FaultCommand {
     },
     /// Health checks of tasks fail
     #[command(
-        after_help = "Example:\n  quilt-mcp-deploy local fault unhealthy --status 503 --revision quilt-local-mcp-server:3"
+        after_help = "Example:\n  quilt-mcp-deploy local fault unhealthy --status 503 \\\n    --revision quilt-local-mcp-server:3"
     )]
     Unhealthy {
         #[command(flatten)]

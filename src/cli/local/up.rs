@@ -14,8 +14,9 @@ use crate::report::Stage;
 
 /// Start the local environment, if it is not up.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  quilt-mcp-deploy local up --port 0\n  \
-    aws --endpoint-url $(quilt-mcp-deploy local status --output json | jq -r .endpoint_url) ecs list-services --cluster quilt-local")]
+#[command(after_help = "Examples:\n  quilt-mcp-deploy local up --port 0\n  \
+endpoint=$(\n    quilt-mcp-deploy local status --output json | jq -r .endpoint_url\n  )\n  \
+aws --endpoint-url $endpoint ecs list-services --cluster quilt-local")]
 pub struct Up {
     #[command(flatten)]
     how: Serve,
