@@ -449,6 +449,7 @@ pub fn is_taken(parameter: &Value, value: &str) -> bool {
 
 #[test]
 fn the_rules_refuse_what_the_module_refuses() {
+    let template = template::read("mcp-service.yaml");
     const ARN: &str = "arn:aws:ssm:us-east-1:123456789012:parameter/a";
     const ISSUER: &str = "https://login.example.com";
     for (parameters, says) in [
@@ -551,7 +552,7 @@ fn the_rules_refuse_what_the_module_refuses() {
         (vec![("SecretArn", ARN)], "go together"),
         (vec![("SecretName", "HTTPS_PROXY"), ("SecretArn", ARN)], ""),
     ] {
-        let broken = broken("mcp-service.yaml", &parameters);
+        let broken = broken(&template, &parameters);
         match says {
             "" => assert!(broken.is_empty(), "{parameters:?}: {broken:?}"),
             says => assert!(
@@ -565,6 +566,7 @@ fn the_rules_refuse_what_the_module_refuses() {
 /// The pairs that Fargate offers (ECS Developer Guide, "Task size").
 #[test]
 fn the_rules_know_what_fargate_offers() {
+    let template = template::read("mcp-service.yaml");
     let offered = |cpu: u32, memory: u32| match cpu {
         256 => [512, 1024, 2048].contains(&memory),
         512 => (1024..=4096).contains(&memory),
@@ -578,7 +580,7 @@ fn the_rules_know_what_fargate_offers() {
             let whole = memory % 1024 == 0 || (cpu == 256 && memory == 512);
             let (cpu_text, memory_text) = (cpu.to_string(), memory.to_string());
             let parameters = [("Cpu", cpu_text.as_str()), ("Memory", memory_text.as_str())];
-            let broken = broken("mcp-service.yaml", &parameters);
+            let broken = broken(&template, &parameters);
             assert_eq!(
                 broken.is_empty(),
                 whole && offered(cpu, memory),
@@ -588,7 +590,7 @@ fn the_rules_know_what_fargate_offers() {
     }
 }
 
-fn broken(template: &str, more: &[(&str, &str)]) -> Vec<String> {
+fn broken(template: &Value, more: &[(&str, &str)]) -> Vec<String> {
     let parameters = [scenarios::least().parameters, more.to_vec()].concat();
-    Evaluation::new(template::read(template), &parameters).broken_rules()
+    Evaluation::new(template.clone(), &parameters).broken_rules()
 }

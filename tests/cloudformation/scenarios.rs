@@ -2,6 +2,8 @@
 
 mod beside;
 
+pub use self::beside::{release_role, repository};
+
 use serde_json::{Value, json};
 
 use crate::attributes::VPC;
@@ -31,8 +33,8 @@ pub struct Scenario {
 
 pub fn all() -> Vec<Scenario> {
     let mut all = Vec::from(of_the_service());
-    all.extend(beside::repository());
-    all.extend(beside::release_role());
+    all.extend(repository());
+    all.extend(release_role());
     all
 }
 

@@ -3,12 +3,14 @@
 //!
 //! moto's CloudFormation knows no Rules, no `AWS::NoValue` in a list, no full name of a target group, no
 //! name of a service, no count that is a text, and none of alarms, metric filters and scaling; its ECS
-//! keeps of a service the count, and of a task definition the containers.
+//! keeps of a service the count, and of a task definition the containers; its ECR keeps of a repository
+//! whether tags may change.
 
 use serde_json::{Value, json};
 
 use crate::evaluate::Evaluation;
 use crate::quilt::Stack;
+use crate::scenarios;
 use crate::support::moto::{ACCOUNT, Moto, REGION};
 use crate::template;
 
@@ -46,6 +48,37 @@ async fn moto_makes_the_stack() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn moto_makes_the_repository_and_cis_role() {
+    let Some(moto) = Moto::start() else { return };
+    for [_, scenario] in [scenarios::repository(), scenarios::release_role()] {
+        let template = scenario.evaluation().decided().to_string();
+        let parameters = &scenario.parameters;
+        call(&moto, "CreateStack", scenario.name, &template, parameters).await;
+    }
+    let named = json!({"repositoryNames": ["quilt/sales-prod/mcp-server"]});
+    let answer = moto.ecr("DescribeRepositories", named).await;
+    let repository = &answer["repositories"][0];
+    assert_eq!(repository["imageTagMutability"], "IMMUTABLE");
+    let named = [
+        ("RoleName", "sales-prod-mcp-server-release"),
+        ("PolicyName", "release"),
+    ];
+    let policy = moto
+        .query("iam", "2010-05-08", "GetRolePolicy", &named)
+        .await;
+    for said in ["cloudformation:UpdateStack", "stack/sales-prod-mcp-server/"] {
+        assert!(policy.contains(said), "{said}: {policy}");
+    }
+    let role = moto
+        .query("iam", "2010-05-08", "GetRole", &named[..1])
+        .await;
+    assert!(
+        role.contains("repo%3Aacme/a%3Aenvironment%3Aprod"),
+        "{role}"
+    );
+}
+
 fn parameters(quilt: &Stack) -> Vec<(&'static str, String)> {
     vec![
         ("Name", "sales-prod".to_owned()),
@@ -68,7 +101,7 @@ fn parameters(quilt: &Stack) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Sends the template with what moto cannot decide decided.
+/// Sends the service's template with what moto cannot decide decided.
 async fn send(moto: &Moto, action: &str, parameters: &[(&str, String)]) {
     let values: Vec<(&str, &str)> = parameters
         .iter()
@@ -89,12 +122,16 @@ async fn send(moto: &Moto, action: &str, parameters: &[(&str, String)]) {
             r#""DesiredCount":{"Ref":"MinTasks"}"#,
             r#""DesiredCount":2"#,
         );
+    call(moto, action, NAME, &template, &values).await;
+}
+
+async fn call(moto: &Moto, action: &str, name: &str, template: &str, parameters: &[(&str, &str)]) {
     let mut form = vec![
-        ("StackName".to_owned(), NAME),
-        ("TemplateBody".to_owned(), template.as_str()),
+        ("StackName".to_owned(), name),
+        ("TemplateBody".to_owned(), template),
         ("Capabilities.member.1".to_owned(), "CAPABILITY_NAMED_IAM"),
     ];
-    for (index, (name, value)) in values.into_iter().enumerate() {
+    for (index, (name, value)) in parameters.iter().enumerate() {
         let member = format!("Parameters.member.{}", index + 1);
         form.push((format!("{member}.ParameterKey"), name));
         form.push((format!("{member}.ParameterValue"), value));

@@ -28,6 +28,8 @@ fn judges(copy: &Copy) -> anyhow::Result<Vec<Judge>> {
         &["lint::"],
         &["stack::"],
     ];
-    let judge = |tests: &[&str]| Judge::cargo_test("cloudformation", tests, FOLDER, copy);
-    Ok(suites.into_iter().map(judge).collect())
+    suites
+        .into_iter()
+        .map(|tests| Judge::tests("cloudformation", tests, FOLDER, copy))
+        .collect()
 }

@@ -47,25 +47,21 @@ impl Judge {
     }
 
     /// Tests of the root package, chosen by their names, with this variable naming the folder that
-    /// they are about. None may be skipped.
-    pub fn cargo_test(suite: &str, tests: &[&str], variable: &str, copy: &Copy) -> Self {
-        let mut cargo = command::cargo();
-        cargo
-            .args([
-                "test",
-                "--quiet",
-                "--package",
-                "quilt-mcp-deploy",
-                "--test",
-                suite,
-                "--",
-            ])
+    /// they are about. None may be skipped. The tests are built now and run without cargo, which
+    /// would take longer than they do.
+    ///
+    /// # Errors
+    /// When they do not build.
+    pub fn tests(suite: &str, tests: &[&str], variable: &str, copy: &Copy) -> anyhow::Result<Self> {
+        let mut program = Command::new(build(suite)?);
+        program
+            .arg("--quiet")
             .args(tests)
             .envs(copy.tools.iter().map(|(name, value)| (name, value)))
             .env("QUILT_MCP_REQUIRE_TOOLS", "1")
             .env("RUST_BACKTRACE", "0")
             .env(variable, &copy.folder);
-        Self::new(format!("cargo test --test {suite}"), cargo)
+        Ok(Self::new(format!("tests/{suite}"), program))
     }
 
     /// The same, for mutants of files below this folder.
@@ -99,6 +95,24 @@ impl Judge {
         let by = culprit(&said).unwrap_or_else(|| "it failed".to_owned());
         Ok(Some(format!("{}: {by}", self.name)))
     }
+}
+
+/// Builds a suite of the root package; gives its program.
+fn build(suite: &str) -> anyhow::Result<PathBuf> {
+    let mut cargo = command::cargo();
+    cargo.args(["test", "--no-run", "--message-format", "json"]);
+    cargo.args(["--package", "quilt-mcp-deploy", "--test", suite]);
+    let said = command::capture(&mut cargo)?;
+    executable(&said, suite).with_context(|| format!("cargo built no suite {suite}"))
+}
+
+/// The program of a suite in cargo's messages.
+fn executable(messages: &str, suite: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == suite)
+        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
 }
 
 /// What failed, in the words of Terraform's and cargo's reports.
@@ -140,6 +154,18 @@ mod tests {
             assert_eq!(culprit(said).as_deref(), Some(by));
         }
         assert_eq!(culprit("nothing of note"), None);
+    }
+
+    #[test]
+    fn the_program_of_a_suite_is_found() {
+        let messages = r#"not a message
+{"reason":"compiler-artifact","target":{"name":"terraform"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"moto"},"executable":"/t/moto-1"}
+{"reason":"compiler-artifact","target":{"name":"terraform"},"executable":"/t/terraform-1"}
+"#;
+        let found = executable(messages, "terraform").unwrap();
+        assert_eq!(found, PathBuf::from("/t/terraform-1"));
+        assert_eq!(executable(messages, "other"), None);
     }
 
     #[test]

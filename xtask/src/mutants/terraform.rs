@@ -82,7 +82,7 @@ fn judges(copy: &Copy) -> anyhow::Result<Vec<Judge>> {
         "policy::",
         "ownership::",
     ] {
-        judges.push(Judge::cargo_test("terraform", &[test], FOLDER, copy));
+        judges.push(Judge::tests("terraform", &[test], FOLDER, copy)?);
     }
     Ok(judges)
 }
