@@ -43,9 +43,26 @@ mkdir -p $CARGO_TARGET_DIR/x86_64-unknown-linux-gnu/image
 cp /stub $CARGO_TARGET_DIR/x86_64-unknown-linux-gnu/image/quilt-mcp-server
 ";
 
-/// Imports an image that holds what the Dockerfile's build stage needs, with `program` as what
-/// its cargo makes, and names it `name`. Another `salt` makes it another image.
+/// Imports such an image as [`base_archive`] makes into the engine that answers, as `name`.
 pub fn import_base(folder: &Path, name: &str, program: &Path, salt: &str) {
+    let archive = base_archive(folder, program, salt);
+    import(docker(folder).unwrap(), &archive, name);
+}
+
+/// Imports an image's files into the engine that `docker` speaks to.
+pub fn import(mut docker: Command, archive: &Path, name: &str) {
+    let imported = docker
+        .arg("import")
+        .arg(archive)
+        .arg(name)
+        .output()
+        .unwrap();
+    assert!(imported.status.success(), "{imported:?}");
+}
+
+/// The files of an image that has what the Dockerfile's build stage needs, with `program` as what
+/// its cargo makes. Another `salt` makes it another image.
+pub fn base_archive(folder: &Path, program: &Path, salt: &str) -> PathBuf {
     let root = folder.join(format!("base-{salt}"));
     let put = |path: &str, content: &[u8], mode: u32| {
         use std::os::unix::fs::PermissionsExt;
@@ -77,13 +94,7 @@ pub fn import_base(folder: &Path, name: &str, program: &Path, salt: &str) {
     let mut builder = tar::Builder::new(std::fs::File::create(&archive).unwrap());
     builder.append_dir_all(".", &root).unwrap();
     builder.into_inner().unwrap();
-    let imported = docker(folder)
-        .unwrap()
-        .args(["import", archive.to_str().unwrap(), name])
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(imported.success());
+    archive
 }
 
 /// A program's libraries and its loader, as ldd finds them.

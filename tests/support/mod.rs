@@ -59,6 +59,16 @@ pub fn skip(reason: &str) {
         std::env::var_os(REQUIRE_TOOLS).is_none_or(|value| value != "1"),
         "{reason}, and {REQUIRE_TOOLS}=1 requires it"
     );
+    note_skipped(reason);
+}
+
+/// Says that the calling test is skipped since `program` needs root; also where tools are
+/// required, for no setup can change that.
+pub fn skip_without_root(program: &str) {
+    note_skipped(&format!("{program} needs root"));
+}
+
+fn note_skipped(reason: &str) {
     println!("skipped: {reason}");
     let Some(file) = std::env::var_os(SKIPPED) else {
         return;

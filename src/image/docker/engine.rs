@@ -1,17 +1,21 @@
 //! Finding an engine that answers.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use bollard::Docker;
+use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::error::{DockerBuildError, reason};
+use super::tls::{self, Certificates};
+use super::usual;
 
 /// Docker 20.10, the oldest that is still in a supported distribution (Debian 12).
 const OLDEST_API: (usize, usize) = (1, 41);
 const OLDEST_API_TEXT: &str = "1.41";
+/// Seconds; what a client begins with.
+pub(super) const USUAL_TIMEOUT: u64 = 120;
 const DOCKER_HOST: &str = "DOCKER_HOST";
-const USUAL_HOST: &str = "unix:///var/run/docker.sock";
 
 /// How long an engine may take.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +46,12 @@ pub struct Engine {
 
 impl Engine {
     /// The engine at `host`, else the one that `DOCKER_HOST` names (with TLS where
-    /// `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` say so), else Docker's usual socket, else
-    /// Podman's.
+    /// `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` say so), else the first that answers at a usual
+    /// socket of Docker or Podman.
     ///
     /// # Errors
-    /// [`DockerBuildError::NoEngine`] when none answers in time, and
-    /// [`DockerBuildError::TooOld`].
+    /// [`DockerBuildError::NoEngine`] when none answers in time, [`DockerBuildError::Certificate`]
+    /// and [`DockerBuildError::Tls`] when TLS is the reason, and [`DockerBuildError::TooOld`].
     pub async fn find(host: Option<&str>, patience: Patience) -> Result<Self, DockerBuildError> {
         let named = host.map(str::to_owned).or_else(|| {
             std::env::var(DOCKER_HOST)
@@ -55,37 +59,58 @@ impl Engine {
                 .filter(|host| !host.is_empty())
         });
         match named {
-            Some(host) => Self::connect(Docker::connect_with_host(&host), host, patience).await,
-            None => Self::usual(patience).await,
+            Some(host) => Self::at(host, patience).await,
+            None => Self::first_of(&usual::sockets(), patience).await,
         }
     }
 
-    async fn usual(patience: Patience) -> Result<Self, DockerBuildError> {
-        let docker = Docker::connect_with_host(USUAL_HOST);
-        let missing = match Self::connect(docker, USUAL_HOST.to_owned(), patience).await {
-            Err(error @ DockerBuildError::NoEngine { .. }) => error,
-            settled => return settled,
-        };
-        let podman = Docker::connect_with_podman_defaults();
-        Self::connect(podman, "Podman's socket".to_owned(), patience)
-            .await
-            .map_err(|_| missing)
+    /// The first engine that answers at one of these sockets.
+    async fn first_of(sockets: &[PathBuf], patience: Patience) -> Result<Self, DockerBuildError> {
+        let mut absent: Option<(String, String)> = None;
+        for socket in sockets.iter().filter(|socket| socket.exists()) {
+            match Self::at(format!("unix://{}", socket.display()), patience).await {
+                Err(DockerBuildError::NoEngine { host, reason }) => match &mut absent {
+                    None => absent = Some((host, reason)),
+                    Some((_, reasons)) => *reasons += &format!("; {host}: {reason}"),
+                },
+                settled => return settled,
+            }
+        }
+        let (host, reason) = absent.unwrap_or_else(|| {
+            let looked: Vec<_> = sockets
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            let reason = format!("there is no {}", looked.join(", no "));
+            ("a usual socket".to_owned(), reason)
+        });
+        Err(DockerBuildError::NoEngine { host, reason })
     }
 
-    async fn connect(
-        docker: Result<Docker, bollard::errors::Error>,
-        host: String,
-        patience: Patience,
-    ) -> Result<Self, DockerBuildError> {
+    async fn at(host: String, patience: Patience) -> Result<Self, DockerBuildError> {
         let absent = |reason: String| DockerBuildError::NoEngine {
             host: host.clone(),
             reason,
         };
-        let docker = docker.map_err(|error| absent(reason(&error)))?;
+        let certificates = Certificates::asked_for(&host);
+        let docker = match &certificates {
+            Some(certificates) => certificates.client(&host)?,
+            None => plain(&host).map_err(|error| absent(reason(&error)))?,
+        };
+        // The client's own limit comes after ours, which says more.
+        let docker = docker.with_timeout(patience.silence + Duration::from_mins(1));
         let version = tokio::time::timeout(patience.hello, docker.version())
             .await
             .map_err(|_| absent(format!("no answer within {} s", patience.hello.as_secs())))?
-            .map_err(|error| absent(reason(&error)))?;
+            .map_err(|error| {
+                certificates
+                    .as_ref()
+                    .map_or_else(
+                        || tls::wanted(&host, &error),
+                        |certificates| certificates.failed(&host, &error),
+                    )
+                    .unwrap_or_else(|| absent(reason(&error)))
+            })?;
         let api = version.api_version.unwrap_or_default();
         if api_version(&api).is_some_and(|version| version < OLDEST_API) {
             return Err(DockerBuildError::TooOld {
@@ -131,6 +156,15 @@ impl Engine {
             operation: operation.into(),
             silence: self.patience.silence,
         }
+    }
+}
+
+/// A client without TLS.
+fn plain(host: &str) -> Result<Docker, bollard::errors::Error> {
+    if host.starts_with("tcp://") {
+        Docker::connect_with_http(host, USUAL_TIMEOUT, API_DEFAULT_VERSION)
+    } else {
+        Docker::connect_with_host(host)
     }
 }
 

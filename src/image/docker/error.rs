@@ -25,6 +25,29 @@ pub enum DockerBuildError {
         /// What went wrong.
         reason: String,
     },
+    /// TLS is asked for, and a file for it cannot be used.
+    #[error(
+        "TLS to the Docker engine at {host} needs {}, which cannot be used: {reason}; DOCKER_CERT_PATH names the folder of ca.pem (the engine's CA), cert.pem and key.pem (yours)",
+        file.display()
+    )]
+    Certificate {
+        /// The engine.
+        host: String,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The engine and we do not trust each other, or one of us speaks no TLS.
+    #[error("no TLS with the Docker engine at {host}: {reason}; {advice}")]
+    Tls {
+        /// The engine.
+        host: String,
+        /// What went wrong.
+        reason: String,
+        /// What to do.
+        advice: String,
+    },
     /// The engine is older than what we can speak to.
     #[error(
         "the engine at {host} speaks API {found}; {oldest} or newer is needed (Docker 20.10, Podman 4)"

@@ -7,6 +7,8 @@ mod engine;
 mod error;
 mod follow;
 mod ignore;
+mod tls;
+mod usual;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
