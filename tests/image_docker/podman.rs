@@ -7,7 +7,7 @@ use quilt_mcp_deploy::image::{check, layout};
 use serde_json::Value;
 
 use crate::service::Service;
-use crate::support::docker::{base_archive, import};
+use crate::support::docker::{self, base_archive, import};
 use crate::support::tool;
 use crate::support::workspace::static_program;
 use crate::{PROGRAM, workspace};
@@ -52,37 +52,35 @@ fn podman(folder: &Path) -> Option<(Service, PathBuf)> {
             .env("BUILDAH_ISOLATION", "chroot");
     };
     let answers = || {
-        let version = docker(folder, &socket).map(|mut docker| docker.arg("version").output());
-        version.is_some_and(|version| version.unwrap().status.success())
+        let version = client(folder, &socket).arg("version").output();
+        version.unwrap().status.success()
     };
     let service = Service::start(&arguments, configure, &folder.join("log"), answers);
     Some((service.unwrap_or_else(|log| panic!("{log}")), socket))
 }
 
-fn docker(folder: &Path, socket: &Path) -> Option<Command> {
-    let mut docker = Command::new(tool("docker")?);
+/// Docker's own client.
+fn client(folder: &Path, socket: &Path) -> Command {
+    let mut docker = Command::new("docker");
     docker
         .env("DOCKER_CONFIG", folder)
         .env("DOCKER_HOST", format!("unix://{}", socket.display()));
-    Some(docker)
+    docker
 }
 
 #[test]
 fn podman_builds_the_image_wherever_it_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let Some((_service, socket)) = podman(folder.path()) else {
+    if tool("docker").is_none() {
         return;
-    };
-    let Some(docker) = docker(folder.path(), &socket) else {
+    }
+    let Some((_service, socket)) = podman(folder.path()) else {
         return;
     };
     let base = "localhost/quilt-mcp-test-base:podman";
     let program = static_program(folder.path(), PROGRAM);
-    import(
-        docker,
-        &base_archive(folder.path(), &program, "podman"),
-        base,
-    );
+    let archive = base_archive(folder.path(), &program, "podman");
+    import(client(folder.path(), &socket), &archive, base);
     let checkout = workspace(&folder.path().join("checkout"), &[]);
     let build = |found_by: &dyn Fn(&mut Command)| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quilt-mcp-deploy"));
@@ -118,4 +116,15 @@ fn podman_builds_the_image_wherever_it_is_found() {
         });
         assert_eq!(again.digest, image.digest);
     }
+
+    // Docker makes the same of it.
+    let Some(by_docker) = docker::docker(folder.path()) else {
+        return;
+    };
+    import(by_docker, &archive, base);
+    let host = std::env::var_os("DOCKER_HOST");
+    let theirs = build(&|command| {
+        command.envs(host.iter().map(|host| ("DOCKER_HOST", host)));
+    });
+    assert_eq!(theirs.digest, image.digest);
 }

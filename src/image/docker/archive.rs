@@ -16,6 +16,8 @@ use crate::image::assemble::{Assembled, Layer, canonical_json, combine};
 use crate::image::digest::Digest;
 use crate::image::elf::check_static_x86_64;
 
+/// With it Podman says which version built an image (buildah-build(1), `--identity-label`).
+const BUILDAH_LABEL: &str = "io.buildah.version";
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// The archive's own list of images; ours has one.
@@ -51,11 +53,26 @@ pub fn read(export: &[u8], created: Timestamp) -> Result<Assembled, DockerBuildE
         .build()
         .map_err(unusable)?;
     config.set_rootfs(rootfs);
+    forget_the_build(&mut config);
     config.set_created(Some(created.to_string()));
-    // It names the times and containers of this very build.
-    config.set_history(None);
     let config = canonical_json(&config).map_err(unusable)?;
     Ok(combine(config, layers)?)
+}
+
+/// Takes out what tells of this very build or of the engine's kind and version, so that equal files
+/// give an equal image, whoever built it.
+fn forget_the_build(config: &mut ImageConfiguration) {
+    config.set_history(None);
+    let Some(mut run) = config.config().clone() else {
+        return;
+    };
+    if let Some(labels) = run.labels_mut() {
+        labels.remove(BUILDAH_LABEL);
+    }
+    if run.volumes().as_ref().is_some_and(Vec::is_empty) {
+        run.set_volumes(None);
+    }
+    config.set_config(Some(run));
 }
 
 fn unusable(error: impl ToString) -> DockerBuildError {
