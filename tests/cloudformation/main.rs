@@ -19,5 +19,6 @@ mod parameters;
 mod releases;
 mod scenarios;
 mod stack;
-mod template;
 mod translate;
+
+use support::cloudformation as template;
