@@ -9,6 +9,7 @@ mod support;
 mod quilt;
 
 mod attributes;
+mod command;
 mod difference;
 mod documents;
 mod equivalence;
