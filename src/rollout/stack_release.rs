@@ -1,7 +1,7 @@
 //! The release that a stack's last update is, or was: found when nobody here began it.
 //!
 //! PRIMARY does not show it: once CloudFormation or ECS goes back, PRIMARY is the return. And not
-//! every update is a release: one that leaves the task definition alone moves no service.
+//! every update is a release: one that does not replace the task definition moves no service.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl StackRelease {
         let region = &engine.environment.region;
         let stack = Stack::describe(engine.clients, name, region).await?;
         let last = Stack::last_update(engine.clients, name).await?;
-        Ok((!last.revisions.is_empty()).then_some(Self { stack, last }))
+        Ok(last.is_release.then_some(Self { stack, last }))
     }
 
     /// The revision that it moves the service to, or went back from; none where none is

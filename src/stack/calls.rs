@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{COMMIT, IMAGE, LastUpdate, RELEASED_BY, Stack, StackError, StackResource};
+use super::{COMMIT, IMAGE, LastUpdate, RELEASED_BY, Stack, StackError, StackResource, TASK_COUNT};
 use crate::aws::direct::{Question, Service};
 use crate::aws::{AwsError, Clients};
 
@@ -19,6 +19,36 @@ pub struct Change<'a> {
     pub commit: Option<&'a str>,
     /// The ARN of who releases it, where known.
     pub released_by: Option<&'a str>,
+    /// What becomes of the number of tasks.
+    pub count: TaskCount,
+}
+
+/// What an update makes of the number of tasks: a value of [`TASK_COUNT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskCount {
+    /// The template's fewest, for a service that has none.
+    MinTasks,
+    /// What autoscaling made of it: CloudFormation leaves a count that the template does not say
+    /// out of its UpdateService.
+    Unchanged,
+}
+
+impl TaskCount {
+    /// For a service that wants `desired` tasks.
+    pub fn after(desired: i32) -> Self {
+        if desired == 0 {
+            Self::MinTasks
+        } else {
+            Self::Unchanged
+        }
+    }
+
+    fn value(self) -> &'static str {
+        match self {
+            Self::MinTasks => "MinTasks",
+            Self::Unchanged => "Unchanged",
+        }
+    }
 }
 
 /// What became of an update that was asked for.
@@ -119,12 +149,15 @@ impl Stack {
     }
 
     /// The parameters of an update.
-    fn changed(&self, change: &Change<'_>) -> Vec<Value> {
-        let parameter = |(key, _): &(String, String)| {
+    pub(super) fn changed(&self, change: &Change<'_>) -> Vec<Value> {
+        let counts = [TaskCount::MinTasks, TaskCount::Unchanged].map(TaskCount::value);
+        let parameter = |(key, now): &(String, String)| {
             let value = match key.as_str() {
                 IMAGE => Some(change.image),
                 COMMIT => Some(change.commit.unwrap_or_default()),
                 RELEASED_BY => Some(change.released_by.unwrap_or_default()),
+                // Of a template that is not ours it may mean something else.
+                TASK_COUNT if counts.contains(&now.as_str()) => Some(change.count.value()),
                 _ => None,
             };
             match value {

@@ -5,7 +5,7 @@ use crate::aws::AwsError;
 use crate::interrupt::Signal;
 
 /// Why a release does not go through its stack.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StackError {
     /// CloudFormation was not reached, or refused.
     #[error(transparent)]

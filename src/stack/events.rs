@@ -26,14 +26,18 @@ impl fmt::Display for StackFailure {
 
 /// The type of the resource that a release replaces.
 const TASK_DEFINITION: &str = "AWS::ECS::TaskDefinition";
+/// How CloudFormation says of a resource that it is replaced, and not changed where it is.
+const REPLACED: &str = "requires the creation of a new physical resource";
 
 /// The last update of a stack, also while it is under way or taken back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LastUpdate {
     /// What failed, the first failure first.
     pub failures: Vec<StackFailure>,
-    /// The ARNs of the revisions that it touched, old and new; none where it was no release.
+    /// The ARNs of the revisions that it touched, old and new.
     pub revisions: Vec<String>,
+    /// Whether it is, or was, to replace the revision. A change of its tags does not.
+    pub is_release: bool,
 }
 
 impl LastUpdate {
@@ -51,8 +55,11 @@ impl LastUpdate {
             if of_stack && status == "UPDATE_IN_PROGRESS" {
                 return true;
             }
-            if kind == TASK_DEFINITION && !self.revisions.contains(&physical) {
-                self.revisions.push(physical);
+            if kind == TASK_DEFINITION {
+                self.is_release |= text(event, "ResourceStatusReason").contains(REPLACED);
+                if !self.revisions.contains(&physical) {
+                    self.revisions.push(physical);
+                }
             }
             if status.ends_with("_FAILED") && !of_stack {
                 let failure = StackFailure {

@@ -9,7 +9,7 @@ mod error;
 mod events;
 mod status;
 
-pub use calls::{Change, Updated};
+pub use calls::{Change, TaskCount, Updated};
 pub use error::StackError;
 pub use events::{LastUpdate, StackFailure};
 pub use status::StackStatus;
@@ -25,6 +25,8 @@ pub const IMAGE: &str = "ImageUri";
 pub const COMMIT: &str = "ReleaseCommit";
 /// The parameter that holds the ARN of who released it, where the stack has one.
 pub const RELEASED_BY: &str = "ReleasedBy";
+/// The parameter that says what an update makes of the number of tasks, where the stack has one.
+pub const TASK_COUNT: &str = "TaskCount";
 
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq)]

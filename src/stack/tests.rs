@@ -1,6 +1,6 @@
 //! What is read of a stack and told to it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -62,6 +62,8 @@ fn states_that_take_no_update_say_what_to_do() {
 
 #[test]
 fn failures_are_those_of_the_last_update_oldest_first() {
+    const REPLACED: &str =
+        "Requested update requires the creation of a new physical resource; hence creating one.";
     let event = |resource: &str, status: &str, reason: &str| {
         let id = match resource {
             "acme-mcp" => "arn:stack",
@@ -86,6 +88,7 @@ fn failures_are_those_of_the_last_update_oldest_first() {
         event("Alarm", "UPDATE_FAILED", "Resource update cancelled"),
         event("Service", "UPDATE_FAILED", "circuit breaker"),
         event("Revision", "UPDATE_COMPLETE", ""),
+        event("Revision", "UPDATE_IN_PROGRESS", REPLACED),
         event("acme-mcp", "UPDATE_IN_PROGRESS", "User Initiated"),
         event("Service", "UPDATE_FAILED", "of the update before"),
         event("Older", "UPDATE_COMPLETE", "of the update before"),
@@ -100,10 +103,52 @@ fn failures_are_those_of_the_last_update_oldest_first() {
     for cut in 0..newest_first.len() {
         let mut last = LastUpdate::default();
         let began = last.read(&newest_first[..cut]);
-        assert_eq!(began, cut > 4);
+        assert_eq!(began, cut > 5);
         let again = !began && last.read(&newest_first[cut..]);
         assert_eq!(again, !began);
         assert_eq!(told(&last.failures), expected, "{cut}");
         assert_eq!(last.revisions, ["new"]);
+        assert!(last.is_release);
     }
+    // Tags of the stack are written on the revision that is there.
+    let of_tags: Vec<Value> = newest_first
+        .iter()
+        .filter(|event| event["ResourceStatusReason"] != REPLACED)
+        .cloned()
+        .collect();
+    let mut last = LastUpdate::default();
+    assert!(last.read(&of_tags));
+    assert!(!last.is_release);
+}
+
+/// A release owns the count; what a foreign template means by the same name is not known.
+#[test]
+fn the_count_is_said_where_it_is_ours_to_say() {
+    let told = |now: &str, desired: i32| {
+        let described = json!({
+            "StackStatus": "CREATE_COMPLETE",
+            "Parameters": [{"ParameterKey": "TaskCount", "ParameterValue": now}],
+        });
+        let change = Change {
+            image: "i@sha256:1",
+            commit: None,
+            released_by: None,
+            count: TaskCount::after(desired),
+        };
+        let stack = Stack::read("acme-mcp", &described).unwrap();
+        stack.changed(&change).remove(0)
+    };
+    for (now, desired, then) in [
+        ("MinTasks", 0, "MinTasks"),
+        ("Unchanged", 0, "MinTasks"),
+        ("MinTasks", 5, "Unchanged"),
+        ("Unchanged", 2, "Unchanged"),
+    ] {
+        assert_eq!(
+            told(now, desired)["ParameterValue"],
+            then,
+            "{now} {desired}"
+        );
+    }
+    assert_eq!(told("3", 0)["UsePreviousValue"], true);
 }

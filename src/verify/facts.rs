@@ -8,6 +8,8 @@ use crate::aws::AwsError;
 use crate::config::Environment;
 use crate::permissions::On;
 use crate::registry::Repository;
+use crate::rollout::Held;
+use crate::stack::StackError;
 
 /// A fact, or why it is not known.
 pub type Fetched<T> = Result<T, Missing>;
@@ -53,6 +55,9 @@ pub struct Facts {
     pub cluster: Fetched<Option<Cluster>>,
     /// The service; `None` where there is none.
     pub service: Fetched<Option<Service>>,
+    /// The stack that releases go through, as a release would find it; `None` where they go
+    /// through ECS.
+    pub stack: Option<Result<Held, StackError>>,
     /// The service's task definition.
     pub task: Fetched<Task>,
     /// The container's log group.
@@ -406,6 +411,9 @@ impl Facts {
         note(self.log_group.as_ref().err());
         note(self.target_groups.as_ref().err());
         note(self.balancers.as_ref().err());
+        if let Some(Err(StackError::Aws(error))) = &self.stack {
+            note(Some(&error.clone().into()));
+        }
         if let Some(checkout) = &self.checkout {
             note(checkout.image.as_ref().err());
         }

@@ -89,6 +89,7 @@ pub fn check(facts: &Facts) -> Vec<Check> {
         checks::identity::checks(facts),
         checks::image::checks(facts),
         checks::service::checks(facts),
+        checks::stack::checks(facts),
         checks::task::checks(facts),
         checks::roles::checks(facts),
         checks::permissions::checks(facts),

@@ -6,7 +6,6 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::evaluate::{ACCOUNT, Evaluation, REGION, STACK, text};
-use crate::parameters;
 use crate::support::terraform::checkout;
 use crate::template;
 
@@ -174,7 +173,7 @@ fn the_guides_parameters_are_taken() {
         let template = template::read(name);
         for (parameter, value) in &parameters {
             let declared = &template["Parameters"][*parameter];
-            assert!(parameters::is_taken(declared, value), "{name}: {parameter}");
+            assert!(template::is_taken(declared, value), "{name}: {parameter}");
         }
         let evaluation = Evaluation::new(template, &parameters);
         assert_eq!(evaluation.broken_rules(), Vec::<String>::new(), "{name}");

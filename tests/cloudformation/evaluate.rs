@@ -39,6 +39,11 @@ impl Evaluation {
         }
     }
 
+    /// The values of all its parameters.
+    pub fn values(&self) -> &BTreeMap<String, String> {
+        &self.parameters
+    }
+
     /// The resources whose condition holds, with their properties resolved.
     pub fn resources(&self) -> Map<String, Value> {
         let declared = self.template["Resources"].as_object().unwrap();
@@ -56,25 +61,34 @@ impl Evaluation {
 
     /// The template with every `Fn::If` decided, for who cannot decide it in a list.
     pub fn decided(&self) -> Value {
+        self.decided_but(&[])
+    }
+
+    /// The same, without those of these conditions.
+    pub fn decided_but(&self, open: &[&str]) -> Value {
         let mut template = self.template.clone();
         for part in ["Resources", "Outputs"] {
-            template[part] = self.decide(&template[part]).unwrap();
+            template[part] = self.decide(&template[part], open).unwrap();
         }
         template
     }
 
-    fn decide(&self, value: &Value) -> Option<Value> {
+    fn decide(&self, value: &Value, open: &[&str]) -> Option<Value> {
+        let is_open = |argument: &Value| open.iter().any(|condition| argument[0] == *condition);
         match value {
             Value::Array(items) => {
-                Some(items.iter().filter_map(|item| self.decide(item)).collect())
+                let items = items.iter().filter_map(|item| self.decide(item, open));
+                Some(items.collect())
             }
             Value::Object(members) => match function(members) {
-                Some(("Fn::If", argument)) => self.decide(self.chosen(argument)),
+                Some(("Fn::If", argument)) if !is_open(argument) => {
+                    self.decide(self.chosen(argument), open)
+                }
                 Some(("Ref", name)) if name == "AWS::NoValue" => None,
                 _ => Some(
                     members
                         .iter()
-                        .filter_map(|(name, value)| Some((name.clone(), self.decide(value)?)))
+                        .filter_map(|(name, value)| Some((name.clone(), self.decide(value, open)?)))
                         .collect::<Map<_, _>>()
                         .into(),
                 ),

@@ -9,6 +9,7 @@ mod support;
 mod quilt;
 
 mod attributes;
+mod command;
 mod difference;
 mod documents;
 mod equivalence;
@@ -19,5 +20,6 @@ mod parameters;
 mod releases;
 mod scenarios;
 mod stack;
-mod template;
 mod translate;
+
+use support::cloudformation as template;

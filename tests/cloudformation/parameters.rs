@@ -4,7 +4,6 @@ mod values;
 
 use std::collections::BTreeSet;
 
-use regex::Regex;
 use serde_json::Value;
 
 use crate::attributes::SUBNET_ELSEWHERE;
@@ -33,19 +32,19 @@ fn every_constraint_takes_what_it_should_and_refuses_the_rest() {
                 .unwrap_or_else(|| panic!("{name}: no {parameter}"));
             for value in *takes {
                 assert!(
-                    is_taken(declared, value),
+                    template::is_taken(declared, value),
                     "{name}: {parameter} refuses {value:?}"
                 );
             }
             for value in *refuses {
                 assert!(
-                    !is_taken(declared, value),
+                    !template::is_taken(declared, value),
                     "{name}: {parameter} takes {value:?}"
                 );
             }
             let default = &declared["Default"];
             assert!(
-                default.is_null() || is_taken(declared, &text(default)),
+                default.is_null() || template::is_taken(declared, &text(default)),
                 "{name}: {parameter} refuses its default"
             );
         }
@@ -61,30 +60,6 @@ fn every_constraint_takes_what_it_should_and_refuses_the_rest() {
             );
         }
     }
-}
-
-/// Whether CloudFormation takes a value (User Guide, "Parameters"): patterns match as a whole.
-pub fn is_taken(parameter: &Value, value: &str) -> bool {
-    let pattern = parameter["AllowedPattern"].as_str();
-    let pattern = pattern.map(|pattern| Regex::new(&format!("^(?:{pattern})$")).unwrap());
-    let among = parameter["AllowedValues"].as_array();
-    let number: Option<f64> = value.parse().ok();
-    let length = value.chars().count() as u64;
-    pattern.is_none_or(|pattern| pattern.is_match(value))
-        && among.is_none_or(|among| among.iter().any(|one| text(one) == value))
-        && parameter["MinLength"]
-            .as_u64()
-            .is_none_or(|least| length >= least)
-        && parameter["MaxLength"]
-            .as_u64()
-            .is_none_or(|most| length <= most)
-        && (parameter["Type"] != "Number" || number.is_some())
-        && parameter["MinValue"]
-            .as_f64()
-            .is_none_or(|least| number.unwrap() >= least)
-        && parameter["MaxValue"]
-            .as_f64()
-            .is_none_or(|most| number.unwrap() <= most)
 }
 
 #[test]

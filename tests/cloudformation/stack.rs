@@ -14,7 +14,7 @@ use crate::scenarios;
 use crate::support::moto::{ACCOUNT, Moto, REGION};
 use crate::template;
 
-const NAME: &str = "sales-prod-mcp-server";
+pub const NAME: &str = "sales-prod-mcp-server";
 const CLOUDFORMATION: (&str, &str) = ("cloudformation", "2010-05-15");
 const BALANCING: (&str, &str) = ("elasticloadbalancing", "2015-12-01");
 
@@ -79,7 +79,7 @@ async fn moto_makes_the_repository_and_cis_role() {
     );
 }
 
-fn parameters(quilt: &Stack) -> Vec<(&'static str, String)> {
+pub fn parameters(quilt: &Stack) -> Vec<(&'static str, String)> {
     vec![
         ("Name", "sales-prod".to_owned()),
         ("Environment", "prod".to_owned()),
@@ -108,9 +108,20 @@ async fn send(moto: &Moto, action: &str, parameters: &[(&str, String)]) {
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     let evaluation = Evaluation::new(template::read("mcp-service.yaml"), &values);
+    call(
+        moto,
+        action,
+        NAME,
+        &for_moto(&evaluation.decided()),
+        &values,
+    )
+    .await;
+}
+
+/// A decided template without what moto does not know.
+pub fn for_moto(decided: &Value) -> String {
     let full_name = format!("targetgroup/{NAME}/0123456789abcdef");
-    let template = evaluation
-        .decided()
+    decided
         .to_string()
         .replace(
             r#"{"Fn::GetAtt":["TargetGroup","TargetGroupFullName"]}"#,
@@ -121,11 +132,16 @@ async fn send(moto: &Moto, action: &str, parameters: &[(&str, String)]) {
         .replace(
             r#""DesiredCount":{"Ref":"MinTasks"}"#,
             r#""DesiredCount":2"#,
-        );
-    call(moto, action, NAME, &template, &values).await;
+        )
 }
 
-async fn call(moto: &Moto, action: &str, name: &str, template: &str, parameters: &[(&str, &str)]) {
+pub async fn call(
+    moto: &Moto,
+    action: &str,
+    name: &str,
+    template: &str,
+    parameters: &[(&str, &str)],
+) {
     let mut form = vec![
         ("StackName".to_owned(), name),
         ("TemplateBody".to_owned(), template),
@@ -144,16 +160,23 @@ async fn call(moto: &Moto, action: &str, name: &str, template: &str, parameters:
         .await;
 }
 
-async fn stack_says(moto: &Moto) -> String {
+pub async fn stack_says(moto: &Moto) -> String {
     let stack = [("StackName", NAME)];
     moto.query(CLOUDFORMATION.0, CLOUDFORMATION.1, "DescribeStacks", &stack)
         .await
 }
 
-fn the_environment_is_right(described: &str) {
-    let (before, _) = described.split_once("deploy_through").unwrap();
+/// The stack's output for quilt-mcp.toml.
+pub fn environment(described: &str) -> String {
+    let (before, after) = described.split_once("deploy_through").unwrap();
     let (_, table) = before.rsplit_once("<OutputValue>").unwrap();
-    let table = table.replace("&quot;", "\"").replace("&#34;", "\"");
+    let (way, _) = after.split_once("</OutputValue>").unwrap();
+    let table = format!("{table}deploy_through{way}");
+    table.replace("&quot;", "\"").replace("&#34;", "\"")
+}
+
+fn the_environment_is_right(described: &str) {
+    let table = environment(described);
     let environment: toml::Value =
         toml::from_str(&table).unwrap_or_else(|error| panic!("{error}: {table}"));
     assert_eq!(
@@ -168,6 +191,8 @@ fn the_environment_is_right(described: &str) {
             "url": "https://catalog.example.com/mcp/",
             "cors_origins": ["https://catalog.example.com"],
             "desired_count": 2,
+            "deploy_through": "cloudformation",
+            "stack": NAME,
         })
     );
 }

@@ -184,12 +184,14 @@ fn a_return_under_way_is_watched_to_the_stacks_end() {
 fn a_failed_update_that_was_no_release_does_not_count_as_a_return() {
     let scene = Scene::set();
     let first = scene.server('1');
+    let second = scene.server('2');
     let earlier = scene.roll_out(&first, &[]).expect(0).json();
-    scene.roll_out(&scene.server('2'), &[]).expect(0);
-    scene.stand_in.stack().fail_another_update();
-    let run = scene.run(&["rollback"]).expect(0);
-    let back = run.json();
-    assert_eq!(scene.status()["release"]["digest"], first);
-    assert_eq!(back["image_of"], earlier["revision"]["arn"]);
-    assert_ne!(back["to"], earlier["revision"]["arn"]);
+    let later = scene.roll_out(&second, &[]).expect(0).json();
+    for (tags, digest, image_of) in [(false, &first, &earlier), (true, &second, &later)] {
+        scene.stand_in.stack().fail_another_update(tags);
+        let back = scene.run(&["rollback"]).expect(0).json();
+        assert_eq!(scene.status()["release"]["digest"], *digest);
+        assert_eq!(back["image_of"], image_of["revision"]["arn"]);
+        assert_ne!(back["to"], image_of["revision"]["arn"]);
+    }
 }

@@ -63,7 +63,7 @@ fn told_of_the_image_and_nothing_else(scene: &Scene, digest: &str) {
             .filter(|(name, _)| *name != "ParameterKey")
             .collect()
     };
-    for kept in ["VpcId", "Token"] {
+    for kept in ["VpcId", "Host", "MinTasks"] {
         assert_eq!(of(kept), [("UsePreviousValue", "true")], "{kept}");
     }
     let image = of("ImageUri");
@@ -73,6 +73,23 @@ fn told_of_the_image_and_nothing_else(scene: &Scene, digest: &str) {
     let others: Vec<&str> = form.iter().map(|(name, _)| name.as_str()).collect();
     assert!(!others.iter().any(|name| name.starts_with("Template")));
     assert!(!others.iter().any(|name| name.starts_with("Tags")));
+}
+
+/// Only a service without tasks is given the template's fewest: autoscaling keeps what it made of the rest.
+#[test]
+fn a_release_leaves_the_number_of_tasks_to_autoscaling() {
+    let scene = Scene::set();
+    let desired = || scene.status()["desired"].clone();
+    scene.roll_out(&scene.server('1'), &[]).expect(0);
+    assert_eq!(scene.stand_in.stack().parameters["TaskCount"], "MinTasks");
+    scene.stand_in.update_service(json!({"desiredCount": 3}));
+    scene.roll_out(&scene.server('2'), &[]).expect(0);
+    assert_eq!(scene.stand_in.stack().parameters["TaskCount"], "Unchanged");
+    assert_eq!(desired(), 3);
+    scene.stand_in.update_service(json!({"desiredCount": 0}));
+    scene.roll_out(&scene.server('3'), &[]).expect(0);
+    assert_eq!(scene.stand_in.stack().parameters["TaskCount"], "MinTasks");
+    assert_eq!(desired(), 2);
 }
 
 #[test]

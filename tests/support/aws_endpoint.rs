@@ -41,7 +41,7 @@ pub struct Call {
     /// The same with the service that the call is signed for, for example
     /// `ecs:DescribeServices`: where IAM is asked, its action.
     pub action: String,
-    /// Its parameters; null where they are not JSON.
+    /// Its parameters: of AWS's query protocol, the form's fields as they are named.
     pub parameters: Value,
 }
 
@@ -210,12 +210,13 @@ async fn answer(
     body: Bytes,
 ) -> Response<Body> {
     let operation = operation(&headers, &body);
+    let json = serde_json::from_slice::<Value>(&body).ok();
+    let is_json = json.is_some();
     let call = Call {
         action: format!("{}:{operation}", service(&headers)),
         operation,
-        parameters: serde_json::from_slice(&body).unwrap_or_default(),
+        parameters: json.unwrap_or_else(|| form(&body)),
     };
-    let is_json = !call.parameters.is_null();
     let fault = endpoint.note(call);
     if let Some(Fault::Refuse(status, code, message)) = fault {
         return refusal(status, code, message, is_json);
@@ -253,6 +254,11 @@ pub fn name_deployment(service: &mut Value) {
         deployment["id"] = json!(format!("ecs-svc/{number}"));
         deployment["taskDefinition"] = json!(revision);
     }
+}
+
+fn form(body: &[u8]) -> Value {
+    let fields = url::form_urlencoded::parse(body).into_owned();
+    fields.map(|(name, value)| (name, json!(value))).collect()
 }
 
 /// The service in the signature's scope: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.

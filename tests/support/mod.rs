@@ -5,6 +5,7 @@
 
 pub mod aws_endpoint;
 pub mod cli;
+pub mod cloudformation;
 pub mod docker;
 pub mod docker_registry;
 pub mod fake_engine;

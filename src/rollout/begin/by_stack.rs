@@ -14,7 +14,7 @@ use crate::release::{Described, ReleaseTags, Revision, describe};
 use crate::rollout::engine::{Engine, RolloutError, Update};
 use crate::rollout::preflight::Snapshot;
 use crate::rollout::release::OnInterrupt;
-use crate::stack::{Change, Stack, StackError, Updated};
+use crate::stack::{Change, Stack, StackError, TaskCount, Updated};
 
 /// What the service is to run.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +66,8 @@ pub(in crate::rollout) async fn begin(
         held.stack.can_be_updated()?;
         let ours = if has_it { held.revision.as_str() } else { "" };
         refuse_in_flight(engine, &before, ours, wanted.supersede)?;
-        if has_it || update(engine, &held.stack, wanted).await? == Updated::NothingToDo {
+        let count = TaskCount::after(before.service.desired);
+        if has_it || update(engine, &held.stack, wanted, count).await? == Updated::NothingToDo {
             return at_rest(engine, &held, wanted, before, shield).await;
         }
         (moving(held.stack.last_updated), true)
@@ -88,6 +89,7 @@ async fn update(
     engine: &Engine<'_>,
     stack: &Stack,
     wanted: &WantedImage<'_>,
+    count: TaskCount,
 ) -> Result<Updated, RolloutError> {
     let tags = wanted.tags.written();
     let change = Change {
@@ -97,6 +99,7 @@ async fn update(
             .released
             .as_ref()
             .and_then(|released| released.caller.as_deref()),
+        count,
     };
     let now = jiff::Timestamp::now().as_nanosecond();
     let token = format!("quilt-mcp-deploy-{now:x}-{:x}", std::process::id());

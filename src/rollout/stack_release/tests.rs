@@ -12,6 +12,7 @@ fn release(status: &str, touched: &[&str]) -> StackRelease {
         last: LastUpdate {
             failures: Vec::new(),
             revisions: touched.iter().map(|arn| (*arn).to_owned()).collect(),
+            is_release: true,
         },
     }
 }

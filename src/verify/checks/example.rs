@@ -70,6 +70,7 @@ pub fn facts() -> Facts {
             status: "ACTIVE".into(),
         })),
         service: Ok(Some(service())),
+        stack: None,
         task: Ok(task()),
         log_group: Ok(LogGroup {
             name: "/quilt/mcp".into(),

@@ -7,6 +7,7 @@ pub(super) mod network;
 pub(super) mod permissions;
 pub(super) mod roles;
 pub(super) mod service;
+pub(super) mod stack;
 pub(super) mod target_group;
 pub(super) mod task;
 

@@ -14,6 +14,8 @@ use crate::aws::Clients;
 use crate::config::Environment;
 use crate::image::Tag;
 use crate::registry::Ecr;
+use crate::rollout::Held;
+use crate::stack::StackError;
 
 /// Asks for everything that the checks look at, once [`Clients::guard_account`] has passed. `checkout` is the tag of this checkout's image.
 pub async fn gather(clients: &Clients, environment: &Environment, checkout: Option<Tag>) -> Facts {
@@ -54,6 +56,7 @@ pub async fn gather(clients: &Clients, environment: &Environment, checkout: Opti
         );
         (task, log_group, secrets, roles, running, decisions)
     };
+    let of_stack = stack(clients, environment, present(&service));
     let of_checkout = async {
         let tag = checkout?;
         Some(CheckoutImage {
@@ -61,9 +64,10 @@ pub async fn gather(clients: &Clients, environment: &Environment, checkout: Opti
             tag: tag.to_string(),
         })
     };
-    let (balancing, of_task, checkout, network) = join!(
+    let (balancing, of_task, stack, checkout, network) = join!(
         balancing,
         of_task,
+        of_stack,
         of_checkout,
         network::network(clients, present(&service)),
     );
@@ -77,6 +81,7 @@ pub async fn gather(clients: &Clients, environment: &Environment, checkout: Opti
         running,
         cluster,
         service,
+        stack,
         task,
         log_group,
         secrets,
@@ -86,6 +91,17 @@ pub async fn gather(clients: &Clients, environment: &Environment, checkout: Opti
         balancers,
         network,
     }
+}
+
+/// The stack, as a release of this service would find it.
+async fn stack(
+    clients: &Clients,
+    environment: &Environment,
+    service: Fetched<&Service>,
+) -> Option<Result<Held, StackError>> {
+    let name = environment.deploy_through.stack()?;
+    let running = service.map_or("", |service| service.task_definition.as_str());
+    Some(Held::find(clients, environment, name, running).await)
 }
 
 /// The service, or why what hangs on it is not known.

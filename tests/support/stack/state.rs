@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Troubles;
+use crate::support::cloudformation as template;
 
 pub const STACK_ID: &str =
     "arn:aws:cloudformation:us-east-1:111122223333:stack/acme-staging-mcp-server/0a1b2c3d";
@@ -50,24 +51,17 @@ pub struct State {
 }
 
 impl State {
-    /// A stack that was created without an image, around this service.
+    /// A stack that was created of the real template without an image, around this service.
     pub(super) fn new(service: &Value) -> Self {
         let text = |name: &str| service[name].as_str().unwrap().to_owned();
-        let parameters = [
-            ("VpcId", "vpc-1"),
-            ("ImageUri", ""),
-            ("ReleaseCommit", ""),
-            ("ReleasedBy", ""),
-            ("Token", "****"),
-        ];
         Self {
             exists: true,
             status: "CREATE_COMPLETE".into(),
             reason: None,
             updates: 0,
-            parameters: parameters
+            parameters: declared()
                 .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .map(|(name, parameter)| (name.clone(), first_value(parameter)))
                 .collect(),
             service: text("serviceArn"),
             revision: text("taskDefinition"),
@@ -87,9 +81,22 @@ impl State {
             .collect()
     }
 
-    /// Somebody changed an alarm, which failed and was taken back.
-    pub fn fail_another_update(&mut self) {
+    /// Somebody changed an alarm, or the stack's tags too, which every resource has; that failed and
+    /// was taken back.
+    pub fn fail_another_update(&mut self, tags: bool) {
         self.becomes("UPDATE_IN_PROGRESS", "User Initiated");
+        let physical = self.revision.clone();
+        let revision = (
+            "TaskDefinition",
+            physical.as_str(),
+            "AWS::ECS::TaskDefinition",
+        );
+        for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
+            .iter()
+            .filter(|_| tags)
+        {
+            self.tell(revision, status, "");
+        }
         let alarm = ("Alarm", "acme-5xx", "AWS::CloudWatch::Alarm");
         self.tell(alarm, "UPDATE_FAILED", "a metric that is none");
         self.becomes(
@@ -127,4 +134,33 @@ impl State {
             token: self.token.clone(),
         });
     }
+}
+
+/// The parameters of the template.
+pub fn declared() -> Map<String, Value> {
+    let mut template = template::read("mcp-service.yaml");
+    match template["Parameters"].take() {
+        Value::Object(parameters) => parameters,
+        other => panic!("the parameters are {other}"),
+    }
+}
+
+/// What it was when the stack was created: its default, else something that the operator gave.
+fn first_value(parameter: &Value) -> String {
+    match &parameter["Default"] {
+        Value::Null => "given".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether the parameter takes the value. The local environment's registry stands for ECR's.
+pub fn takes(name: &str, value: &str) -> bool {
+    let value = match (name, value.split_once('/')) {
+        ("ImageUri", Some((_, image))) => {
+            format!("111122223333.dkr.ecr.us-east-1.amazonaws.com/{image}")
+        }
+        _ => value.to_owned(),
+    };
+    template::is_taken(&declared()[name], &value)
 }

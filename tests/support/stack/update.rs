@@ -16,18 +16,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 struct Before {
     parameters: BTreeMap<String, String>,
     revision: String,
-    desired: i64,
 }
 
 /// Carries out the update to `parameters`, which the stack has taken.
 pub(super) async fn carry_out(behind: Behind, parameters: BTreeMap<String, String>) {
-    let desired = behind.ecs.service().await["desiredCount"].as_i64().unwrap();
     let before = {
         let mut state = behind.state();
         Before {
             revision: state.revision.clone(),
             parameters: std::mem::replace(&mut state.parameters, parameters),
-            desired,
         }
     };
     match move_service(&behind, &before).await {
@@ -55,7 +52,8 @@ async fn move_service(behind: &Behind, before: &Before) -> Result<(), String> {
         )
     };
     let old = ("TaskDefinition", before.revision.as_str(), TASK_DEFINITION);
-    let replaces = "Requested update requires the creation of a new physical resource";
+    let replaces =
+        "Requested update requires the creation of a new physical resource; hence creating one.";
     behind.state().tell(old, "UPDATE_IN_PROGRESS", replaces);
     let refuses = behind.state().troubles.no_registration;
     let registered = match refuses {
@@ -75,8 +73,8 @@ async fn move_service(behind: &Behind, before: &Before) -> Result<(), String> {
             "",
         );
     }
-    let first = (before.desired == 0).then_some(2);
-    let update = json!({"taskDefinition": revision, "desiredCount": first});
+    let count = count(&behind.state().parameters);
+    let update = json!({"taskDefinition": revision, "desiredCount": count});
     behind.ecs.update_service(update).await;
     let moved = until_it_rests(behind, &revision, true).await;
     let mut state = behind.state();
@@ -88,6 +86,18 @@ async fn move_service(behind: &Behind, before: &Before) -> Result<(), String> {
     state.tell(("Service", &service, SERVICE), status, reason);
     drop(state);
     moved
+}
+
+/// `DesiredCount` of cloudformation/mcp-service.yaml; CloudFormation leaves out what the template does not say.
+fn count(parameters: &BTreeMap<String, String>) -> Option<i64> {
+    match (
+        parameters["ImageUri"].as_str(),
+        parameters["TaskCount"].as_str(),
+    ) {
+        ("", _) => Some(0),
+        (_, "MinTasks") => parameters["MinTasks"].parse().ok(),
+        _ => None,
+    }
 }
 
 /// As rollouts through ECS tag their revisions, with what CloudFormation can know.
@@ -159,7 +169,8 @@ async fn take_back(behind: &Behind, before: &Before, reason: &str) {
         );
     }
     if behind.ecs.service().await["taskDefinition"] != before.revision {
-        let back = json!({"taskDefinition": before.revision, "desiredCount": before.desired});
+        let back =
+            json!({"taskDefinition": before.revision, "desiredCount": count(&before.parameters)});
         behind.ecs.update_service(back).await;
     }
     let rests = until_it_rests(behind, &before.revision, false).await;

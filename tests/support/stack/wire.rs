@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::http::Response;
 
-use super::state::{STACK_ID, State, Told};
+use super::state::{STACK_ID, State, Told, takes};
 use super::{Behind, STACK, update};
 
 type Form = [(String, String)];
@@ -118,11 +118,20 @@ fn wanted(
     let mut parameters = BTreeMap::new();
     for (key, previous) in &state.parameters {
         let value = match given.get(key.as_str()) {
+            Some(Some(value)) if !takes(key, value) => {
+                return invalid(format!("Parameter {key} failed to satisfy constraint"));
+            }
             Some(Some(value)) => value.clone(),
             Some(None) => previous.clone(),
             None => return invalid(format!("Parameters: [{key}] must have values")),
         };
         parameters.insert(key.clone(), value);
+    }
+    let foreign = given
+        .keys()
+        .find(|key| !state.parameters.contains_key(**key));
+    if let Some(key) = foreign {
+        return invalid(format!("Parameters: [{key}] do not exist in the template"));
     }
     if parameters == state.parameters {
         return invalid("No updates are to be performed.".into());

@@ -10,7 +10,7 @@ const SERVICE: &str = "AWS::ECS::Service";
 const TASK_DEFINITION: &str = "AWS::ECS::TaskDefinition";
 
 /// A stack that was seen to hold the environment's service.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Held {
     /// The stack.
     pub stack: Stack,
@@ -35,13 +35,27 @@ impl Held {
             stack: name.to_owned(),
             what,
         };
-        if !of_kind(&resources, SERVICE).any(|id| last_part(id) == environment.service) {
-            return Err(lacks(format!("service {}", environment.service)));
+        if !of_kind(&resources, SERVICE).any(|id| is_of(environment, id)) {
+            return Err(lacks(format!(
+                "service {} of cluster {}",
+                environment.service,
+                last_part(&environment.cluster)
+            )));
         }
         let revision = revision(&resources, running)
             .ok_or_else(|| lacks(format!("the task definition of {}", environment.service)))?;
         Ok(Self { stack, revision })
     }
+}
+
+/// Whether it is the environment's service: `arn:…:service/CLUSTER/NAME`; the ARNs of old say no cluster
+/// (Amazon ECS Developer Guide, "Amazon Resource Names (ARNs) and IDs").
+fn is_of(environment: &Environment, service: &str) -> bool {
+    let mut parts = service.rsplit('/');
+    let name = parts.next();
+    let cluster = parts.next().filter(|part| !part.ends_with(":service"));
+    name == Some(environment.service.as_str())
+        && cluster.is_none_or(|cluster| cluster == last_part(&environment.cluster))
 }
 
 /// The revision in the stack: that of the family that the service runs, else the only one.
@@ -63,7 +77,10 @@ fn of_kind<'a>(resources: &'a [StackResource], kind: &str) -> impl Iterator<Item
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::Config;
 
     fn resources(of: &[(&str, &str)]) -> Vec<StackResource> {
         of.iter()
@@ -72,6 +89,33 @@ mod tests {
                 physical_id: (*id).to_owned(),
             })
             .collect()
+    }
+
+    #[test]
+    fn the_service_is_of_the_cluster() {
+        const CONFIGURATION: &str = r#"
+[environments.staging]
+account_id = "123456789012"
+region = "eu-west-1"
+repository = "mcp"
+cluster = "CLUSTER"
+service = "mcp"
+url = "https://mcp.example.com/mcp/"
+"#;
+        let cluster_arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/acme";
+        for (cluster, id, holds) in [
+            ("acme", "service/acme/mcp", true),
+            (cluster_arn, "service/acme/mcp", true),
+            ("acme", "service/other/mcp", false),
+            ("acme", "service/acme/other", false),
+            ("acme", "service/mcp", true),
+        ] {
+            let text = CONFIGURATION.replace("CLUSTER", cluster);
+            let config = Config::parse(Path::new("quilt-mcp.toml"), &text).unwrap();
+            let environment = config.environment("staging").unwrap();
+            let arn = format!("arn:aws:ecs:eu-west-1:123456789012:{id}");
+            assert_eq!(is_of(environment, &arn), holds, "{cluster} {id}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use regex::Regex;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-use crate::support::terraform::checkout;
+use super::terraform::checkout;
 
 /// Names a folder to read instead of the checkout's `cloudformation/`.
 const FOLDER: &str = "QUILT_MCP_CLOUDFORMATION_FOLDER";
@@ -83,5 +84,37 @@ fn function(short: &str, argument: Value) -> Value {
             long.insert(format!("Fn::{short}"), argument);
             long.into()
         }
+    }
+}
+
+/// Whether CloudFormation takes a value (User Guide, "Parameters"): patterns match as a whole.
+pub fn is_taken(parameter: &Value, value: &str) -> bool {
+    let pattern = parameter["AllowedPattern"].as_str();
+    let pattern = pattern.map(|pattern| Regex::new(&format!("^(?:{pattern})$")).unwrap());
+    let among = parameter["AllowedValues"].as_array();
+    let number: Option<f64> = value.parse().ok();
+    let length = value.chars().count() as u64;
+    pattern.is_none_or(|pattern| pattern.is_match(value))
+        && among.is_none_or(|among| among.iter().any(|one| written(one) == value))
+        && parameter["MinLength"]
+            .as_u64()
+            .is_none_or(|least| length >= least)
+        && parameter["MaxLength"]
+            .as_u64()
+            .is_none_or(|most| length <= most)
+        && (parameter["Type"] != "Number" || number.is_some())
+        && parameter["MinValue"]
+            .as_f64()
+            .is_none_or(|least| number.unwrap() >= least)
+        && parameter["MaxValue"]
+            .as_f64()
+            .is_none_or(|most| number.unwrap() <= most)
+}
+
+/// A value as parameters have it.
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
