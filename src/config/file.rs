@@ -62,7 +62,7 @@ pub enum ConfigError {
         "there is no environment named `{name}`; there {}",
         known_environments(known)
     )]
-    #[diagnostic(help("name one with --env, QUILT_MCP_ENV or default_environment in {FILE_NAME}"))]
+    #[diagnostic(help("{}", where_environments_are(known)))]
     UnknownEnvironment {
         /// The name asked for.
         name: String,
@@ -81,6 +81,16 @@ fn known_environments(known: &[String]) -> String {
                 .collect::<Vec<_>>()
                 .join(", ")
         ),
+    }
+}
+
+/// With the built-in one alone, the file is most likely in another folder, or not written yet.
+fn where_environments_are(known: &[String]) -> String {
+    match known {
+        [_] => format!(
+            "environments stand in {FILE_NAME}, which is looked for in this folder and those above: go where it is, name it with --config, or have `quilt-mcp-deploy init` write it"
+        ),
+        _ => format!("name one with --env, QUILT_MCP_ENV or default_environment in {FILE_NAME}"),
     }
 }
 
@@ -681,5 +691,6 @@ url = "https://mcp.staging.acme.example/mcp/"
             error.to_string(),
             "there is no environment named `prod`; there are `local`, `staging`"
         );
+        assert!(where_environments_are(&["local".into()]).contains("looked for in this folder"));
     }
 }
