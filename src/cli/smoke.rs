@@ -111,12 +111,11 @@ impl fmt::Display for Smoke {
         match &self.handshake {
             Handshake::Complete(session) => write!(
                 f,
-                "{} {}, MCP {}, {} tools: {}",
+                "{} {}, MCP {}, {} tools",
                 session.server,
                 session.version,
                 session.protocol,
-                session.tools.len(),
-                session.tools.join(", ")
+                session.tools.len()
             ),
             Handshake::Unauthenticated => {
                 f.write_str("the endpoint asks for a token; no handshake without one")
