@@ -20,6 +20,7 @@ pub mod interrupt;
 pub mod logs;
 pub mod permissions;
 pub mod plan;
+pub mod printable;
 pub mod registry;
 pub mod release;
 pub mod report;

@@ -12,6 +12,9 @@ use crate::config::Environment;
 use crate::report::{Reporter, Stage};
 use crate::smoke::{Handshake, Smoke, SmokeTest, Transport, smoke};
 
+/// As many of our own names as fit 80 columns.
+const TOOLS_A_LINE: usize = 3;
+
 /// Use the environment's endpoint as MCP clients do: many handshakes, each request on a connection of its own.
 ///
 /// The bearer token comes from QUILT_MCP_TOKEN; the local environment has its own. Without
@@ -135,6 +138,10 @@ impl fmt::Display for SmokeResult {
                     "answered    {} of {} handshakes by {}",
                     version.answers, session.handshakes, version.version
                 )?;
+            }
+            for (line, tools) in session.tools.chunks(TOOLS_A_LINE).enumerate() {
+                let title = if line == 0 { "tools" } else { "" };
+                writeln!(f, "{title:<11} {}", tools.join(", "))?;
             }
             if let Some(call) = &session.tool_call {
                 let outcome = if call.is_error {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::aws::{AwsError, Clients};
-pub use line::{LogLine, harmless};
+pub use line::LogLine;
 pub use source::{LogSource, SourceError};
 pub use window::Window;
 

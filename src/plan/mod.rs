@@ -12,7 +12,7 @@ use crate::release::{
     Described, Document, ReleaseError, ReleaseTags, Template, Wanted, describe, newest_template,
 };
 use crate::rollout::ReleaseImage;
-use crate::rollout::observation::{Deployment, RolloutState};
+use crate::rollout::observation::Deployment;
 use crate::rollout::preflight::{PreflightError, Snapshot};
 use crate::stack::{StackError, StackState};
 
@@ -243,21 +243,15 @@ impl DeploymentPlan {
     /// that is under way is not disturbed.
     fn of(snapshot: &Snapshot, revision: Option<&str>, environment: &Environment) -> Self {
         let service = &snapshot.service;
-        let primary = service.primary();
-        let in_flight = primary.filter(|primary| primary.rollout == RolloutState::InProgress);
-        let ours = primary.filter(|primary| {
-            revision == Some(primary.task_definition.as_str())
-                && primary.rollout != RolloutState::Failed
-                && service.desired > 0
-        });
-        let action = match (ours, in_flight, revision) {
-            (Some(_), Some(_), _) => Action::Attach,
-            (Some(_), None, _) => Action::Nothing,
-            (None, Some(other), _) if Some(other.task_definition.as_str()) != revision => {
-                Action::Refuse
-            }
-            (None, _, Some(_)) => Action::Start,
-            (None, _, None) => Action::RegisterAndStart,
+        let in_flight = snapshot.in_flight();
+        let ours = revision.and_then(|revision| snapshot.deployment_of(revision));
+        let refused = snapshot.refuse_in_flight(revision.unwrap_or_default());
+        let action = match (ours, revision) {
+            (Some(_), _) if in_flight.is_some() => Action::Attach,
+            (Some(_), _) => Action::Nothing,
+            _ if refused.is_err() => Action::Refuse,
+            (None, Some(_)) => Action::Start,
+            (None, None) => Action::RegisterAndStart,
         };
         Self {
             action,

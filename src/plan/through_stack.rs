@@ -4,7 +4,6 @@ use super::{Action, Found, PlanError};
 use crate::aws::Clients;
 use crate::config::Environment;
 use crate::release::{ReleaseError, describe};
-use crate::rollout::observation::RolloutState;
 use crate::rollout::preflight::Snapshot;
 use crate::rollout::{Held, ReleaseImage};
 
@@ -28,14 +27,8 @@ pub(super) async fn find(
     if !under_way {
         held.stack.can_be_updated()?;
     }
-    let primary = snapshot.service.primary();
-    let runs_it = primary.is_some_and(|primary| {
-        registered
-            && primary.task_definition == held.revision
-            && primary.rollout != RolloutState::Failed
-            && snapshot.service.desired > 0
-    });
-    let busy = primary.is_some_and(|primary| primary.rollout == RolloutState::InProgress);
+    let runs_it = registered && snapshot.deployment_of(&held.revision).is_some();
+    let busy = snapshot.in_flight().is_some();
     let action = match (has_it, runs_it) {
         (true, _) if held.stack.status.is_updating() => Action::Attach,
         _ if under_way => Action::Refuse,

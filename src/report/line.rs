@@ -1,10 +1,11 @@
 //! One event in one line for people.
 
-use super::style::{Style, Tone, one_line};
+use super::style::{Style, Tone};
 use super::table::short_id;
 use super::timeline::{Stopped, Timeline};
 use super::{CheckOutcome, Event};
 use crate::arn::last_part;
+use crate::printable::one_line;
 
 /// The line that says `event`, if it is one that people want a line of.
 pub fn line(event: &Event, style: Style) -> Option<String> {

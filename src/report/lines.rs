@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::line::{line, passing, stopped, under_way};
 use super::sink::Sink;
-use super::style::{Style, Tone, many_lines};
+use super::style::{Style, Tone};
 use super::timeline::Timeline;
 use super::{ErrorReport, Event, Record, ReportError, View, github};
+use crate::printable::many_lines;
 
 /// After how long without a line a log gives a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(30);

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::style::{Style, many_lines, one_line};
+use super::style::Style;
 use super::table::short_id;
 use super::{Event, Output, Record, ReportError, View, github};
+use crate::printable::{many_lines, one_line};
 
 /// The version of the object that stands for an error.
 const ERROR_VERSION: u32 = 1;

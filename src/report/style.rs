@@ -1,8 +1,6 @@
-//! How text is drawn: colours, the characters that may be used, and nothing that a
-//! stranger's text could do to a terminal.
+//! How text is drawn: its colours, its width and the characters that may be used.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Effects};
 use unicode_width::UnicodeWidthChar;
@@ -110,33 +108,6 @@ impl Style {
     }
 }
 
-/// `text` on one line, without what could move a cursor, change a colour or turn the direction
-/// of writing: such characters are shown by their code.
-pub fn one_line(text: &str) -> String {
-    harmless(text, |character| character == '\t')
-}
-
-/// As [`one_line`], keeping the line breaks.
-pub fn many_lines(text: &str) -> String {
-    harmless(text, |character| matches!(character, '\n' | '\t'))
-}
-
-fn harmless(text: &str, keep: impl Fn(char) -> bool) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for character in text.trim_end_matches(['\r', '\n']).chars() {
-        // Bidirectional controls: Unicode TR 9, section 2.
-        let turns = matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if keep(character) || !(character.is_control() || turns) {
-            clean.push(character);
-        } else if character == '\n' {
-            clean.push(' ');
-        } else {
-            let _ = write!(clean, "\\u{{{:x}}}", character as u32);
-        }
-    }
-    clean
-}
-
 /// The columns that `text`, without colours, takes.
 pub fn columns(text: &str) -> usize {
     text.chars()
@@ -166,15 +137,6 @@ pub fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_hostile_line_does_nothing_to_a_terminal() {
-        assert_eq!(one_line("\u{1b}[2Jgone\r\n"), "\\u{1b}[2Jgone");
-        assert_eq!(one_line("one\ntwo"), "one two");
-        assert_eq!(many_lines("one\ntwo\u{7}"), "one\ntwo\\u{7}");
-        assert_eq!(one_line("a\u{202e}b"), "a\\u{202e}b");
-        assert_eq!(one_line("\u{9b}2J"), "\\u{9b}2J");
-    }
 
     #[test]
     fn letters_are_ascii_where_nothing_else_can_be_shown() {

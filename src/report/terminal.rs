@@ -7,10 +7,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::line::{line, stopped, under_way};
 use super::lines::told;
-use super::style::{Style, Tone, columns, cut, one_line};
+use super::style::{Style, Tone, columns, cut};
 use super::table::{short_id, table};
 use super::timeline::{Timeline, Track};
 use super::{Event, Record, ReportError, View};
+use crate::printable::one_line;
 
 /// How many tasks, and how many targets, are shown while they change.
 const SHOWN: usize = 6;

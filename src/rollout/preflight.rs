@@ -2,7 +2,7 @@
 
 use aws_sdk_ecs::types::{DeploymentControllerType, Service as EcsService};
 
-use super::observation::{RolloutState, Service};
+use super::observation::{Deployment, RolloutState, Service};
 use super::observe::service_view;
 use crate::arn::last_part;
 use crate::aws::{AwsError, Clients};
@@ -164,24 +164,36 @@ impl Snapshot {
             .map(|deployment| deployment.task_definition.as_str())
     }
 
+    /// The deployment that a release of `revision` attaches to: the PRIMARY one, where it is of
+    /// that revision, has not failed, and is of tasks.
+    pub fn deployment_of(&self, revision: &str) -> Option<&Deployment> {
+        self.service.primary().filter(|primary| {
+            primary.task_definition == revision
+                && primary.rollout != RolloutState::Failed
+                && self.service.desired > 0
+        })
+    }
+
+    /// The deployment that is under way.
+    pub fn in_flight(&self) -> Option<&Deployment> {
+        self.service
+            .primary()
+            .filter(|primary| primary.rollout == RolloutState::InProgress)
+    }
+
     /// Refuses when a deployment of another revision than `ours` is under way.
     ///
     /// # Errors
     /// [`PreflightError::InFlight`].
     pub fn refuse_in_flight(&self, ours: &str) -> Result<(), PreflightError> {
-        match self.service.primary() {
-            Some(primary)
-                if primary.rollout == RolloutState::InProgress
-                    && primary.task_definition != ours =>
-            {
-                Err(PreflightError::InFlight {
-                    service: self.service_name(),
-                    deployment: primary.id.clone(),
-                    revision: last_part(&primary.task_definition).to_owned(),
-                    running: primary.running,
-                    desired: primary.desired,
-                })
-            }
+        match self.in_flight() {
+            Some(other) if other.task_definition != ours => Err(PreflightError::InFlight {
+                service: self.service_name(),
+                deployment: other.id.clone(),
+                revision: last_part(&other.task_definition).to_owned(),
+                running: other.running,
+                desired: other.desired,
+            }),
             _ => Ok(()),
         }
     }
@@ -238,7 +250,6 @@ async fn describe(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::observation::Deployment;
 
     fn snapshot(deployments: &[(&str, &str, i32, i32)]) -> Snapshot {
         let deployment = |(revision, rollout, desired, running): &(&str, &str, i32, i32)| {

@@ -5,9 +5,9 @@
 
 mod summary;
 
-use super::style::many_lines;
 use super::timeline::Stopped;
 use super::{CheckOutcome, ErrorReport, Event};
+use crate::printable::many_lines;
 
 pub use summary::{JobSummary, summary};
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::arn::last_part;
-use crate::report::style::{many_lines, one_line};
+use crate::printable::{many_lines, one_line};
 use crate::report::table::short_id;
 use crate::report::timeline::{Stopped, Timeline};
 use crate::report::{CheckOutcome, Event, Record, ReportError, View};

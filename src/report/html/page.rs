@@ -4,7 +4,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{chart, class, mark};
 use crate::arn::last_part;
-use crate::report::style::{Tone, one_line};
+use crate::printable::one_line;
+use crate::report::style::Tone;
 use crate::report::timeline::{Stopped, Timeline, Track};
 
 /// Nothing is fetched and nothing runs, whatever a log line says.

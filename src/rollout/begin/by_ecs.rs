@@ -1,6 +1,6 @@
 //! Through ECS: the revision is registered by us, and UpdateService is our call.
 
-use super::{Begun, refuse_in_flight, running_deployment};
+use super::{Begun, refuse_in_flight};
 use crate::release::{Revision, Wanted, newest_template, take_or_register};
 use crate::rollout::engine::{Engine, RolloutError, Update};
 use crate::rollout::preflight::Snapshot;
@@ -18,8 +18,8 @@ pub(in crate::rollout) async fn begin(
     let shield = engine.interrupt.shield();
     let before = Snapshot::take(engine.clients, engine.environment).await?;
     refuse_in_flight(engine, &before, &revision.arn, options.supersede)?;
-    let (deployment, started) = match running_deployment(&before, &revision.arn) {
-        Some(deployment) if !options.force => (deployment, false),
+    let (deployment, started) = match before.deployment_of(&revision.arn) {
+        Some(deployment) if !options.force => (deployment.clone(), false),
         _ => {
             let update = Update {
                 revision: &revision.arn,

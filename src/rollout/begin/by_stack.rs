@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use self::held::Held;
 use self::moving::Moving;
-use super::{Begun, StackUpdate, by_ecs, refuse_in_flight, running_deployment};
+use super::{Begun, StackUpdate, by_ecs, refuse_in_flight};
 use crate::aws::AwsError;
 use crate::release::{Described, ReleaseTags, Revision, describe};
 use crate::rollout::engine::{Engine, RolloutError, Update};
@@ -133,8 +133,8 @@ async fn at_rest(
         }
         .into());
     }
-    let (deployment, started) = match running_deployment(&before, &held.revision) {
-        Some(deployment) if !wanted.force => (deployment, false),
+    let (deployment, started) = match before.deployment_of(&held.revision) {
+        Some(deployment) if !wanted.force => (deployment.clone(), false),
         _ => {
             if before.task_definition != held.revision {
                 engine.warn(format!(

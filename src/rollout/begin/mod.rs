@@ -5,7 +5,7 @@ pub(super) mod by_ecs;
 pub(super) mod by_stack;
 
 use super::engine::{Engine, RolloutError};
-use super::observation::{Deployment, RolloutState};
+use super::observation::Deployment;
 use super::preflight::Snapshot;
 use crate::interrupt::Shield;
 use crate::release::Revision;
@@ -57,13 +57,4 @@ fn refuse_in_flight(
         }
         answer => Ok(answer?),
     }
-}
-
-/// The PRIMARY deployment, when it runs `revision` and has not failed.
-fn running_deployment(before: &Snapshot, revision: &str) -> Option<Deployment> {
-    let primary = before.service.primary()?;
-    (primary.task_definition == revision
-        && primary.rollout != RolloutState::Failed
-        && before.service.desired > 0)
-        .then(|| primary.clone())
 }
