@@ -14,7 +14,7 @@ pub enum Error {
     AlreadyRunning(PathBuf),
     /// A port was asked for by number and is taken.
     #[error(
-        "port {} of {} is in use, so the {listener} cannot listen there: stop what uses it, or choose another port (0 takes any free one)",
+        "port {} of {} is in use, so the {listener} cannot listen there: stop what uses it, or choose another port with `local up --port` or QUILT_MCP_LOCAL_PORT (0 takes any free one)",
         .address.port(), .address.ip()
     )]
     PortInUse {

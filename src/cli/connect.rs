@@ -170,10 +170,23 @@ fn notes(client: Client, server: &Server, file: Option<&PathBuf>) -> Vec<String>
         }
         None => notes.push("the client asks for the token and keeps it".to_owned()),
     }
+    if client.starts_proxy() && !is_on_path("quilt-mcp-server") {
+        notes.push(
+            "quilt-mcp-server is not on the PATH here; docs/server-proxy.md says where to get it"
+                .to_owned(),
+        );
+    }
     if client == Client::ClaudeDesktop {
         notes.push("restart Claude Desktop".to_owned());
     }
     notes
+}
+
+/// Whether a program of this name is in one of the folders of `PATH`.
+fn is_on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
 }
 
 impl From<ConnectError> for Failure {

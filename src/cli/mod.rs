@@ -160,6 +160,14 @@ async fn run(cli: Cli) -> Exit {
         Err(failure) => return failure.show_plain(),
     };
     let serving = matches!(cli.command, Command::Local(local::Local::Serve(_)));
+    let releasing = matches!(
+        cli.command,
+        Command::Deploy(_)
+            | Command::Rollout(_)
+            | Command::Watch(_)
+            | Command::Stop(_)
+            | Command::Rollback(_)
+    );
     let interrupt = Interrupt::default();
     let command = Box::pin(execute(cli, report.clone(), interrupt.clone()));
     let result = if serving {
@@ -168,7 +176,7 @@ async fn run(cli: Cli) -> Exit {
     } else {
         tokio::select! {
             result = command => result,
-            stopped = stopped_by_signals(&interrupt) => Err(stopped),
+            stopped = stopped_by_signals(&interrupt, releasing) => Err(stopped),
             never = ticks(&report) => never,
         }
     };
@@ -237,8 +245,9 @@ async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<
 }
 
 /// Waits for a signal that ends the program at once: the first one, unless a stage answers
-/// that by itself, else the second. Nothing is undone: ECS goes on with what it was told.
-async fn stopped_by_signals(interrupt: &Interrupt) -> Failure {
+/// that by itself, else the second. Nothing is undone: ECS goes on with what it was told, which
+/// only a command that is `releasing` can have done.
+async fn stopped_by_signals(interrupt: &Interrupt, releasing: bool) -> Failure {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = match signal(SignalKind::terminate()) {
         Ok(terminate) => terminate,
@@ -258,9 +267,14 @@ async fn stopped_by_signals(interrupt: &Interrupt) -> Failure {
             interrupt.request(signal);
             continue;
         }
-        return Failure::new(signal.into(), "stopped by a signal").hint(
-            "a deployment that ECS was told of goes on: `quilt-mcp-deploy watch` attaches to it, `quilt-mcp-deploy rollback` undoes it",
-        );
+        let failure = Failure::new(signal.into(), "stopped by a signal");
+        return if releasing {
+            failure.hint(
+                "a deployment that ECS was told of goes on: `quilt-mcp-deploy watch` attaches to it, `quilt-mcp-deploy rollback` undoes it",
+            )
+        } else {
+            failure
+        };
     }
 }
 

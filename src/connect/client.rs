@@ -131,6 +131,11 @@ impl Client {
         }
     }
 
+    /// Whether it starts `quilt-mcp-server proxy`.
+    pub fn starts_proxy(self) -> bool {
+        self.made_of() == Self::StdioProxy
+    }
+
     /// The key of its settings that has the servers.
     pub(super) fn servers_key(self) -> &'static str {
         match self {

@@ -35,8 +35,10 @@ const NAME_HEADER: HeaderName = HeaderName::from_static("mcp-name");
 pub(super) enum Failure {
     #[error(transparent)]
     Token(#[from] TokenFailure),
-    #[error("the MCP server cannot be reached ({0}); try again later")]
-    Unreachable(&'static str),
+    #[error(
+        "the MCP server at {host} cannot be reached ({why}); look at the URL, or try again later"
+    )]
+    Unreachable { host: String, why: &'static str },
     #[error("the connection to the MCP server broke before the answer came")]
     Broke,
     #[error("the MCP server answered HTTP {status}: {message}")]
@@ -57,7 +59,7 @@ impl Failure {
 
     pub(super) fn data(&self) -> Value {
         let retryable = match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable { .. } => true,
             Self::Http { status, .. } => [429, 502, 503, 504].contains(status),
             _ => false,
         };
@@ -124,7 +126,7 @@ impl Remote {
                     pass(self.own(id, answer), answers).await;
                     Ok(())
                 }
-                answer => Err(refusal(status, answer.ok().as_ref())),
+                answer => Err(self.refusal(status, answer.ok().as_ref())),
             };
         }
         self.remember_session(response.headers());
@@ -155,6 +157,19 @@ impl Remote {
         Err(Failure::Broke)
     }
 
+    fn refusal(&self, status: StatusCode, body: Option<&Value>) -> Failure {
+        let said = body.and_then(|body| body["error"]["message"].as_str());
+        let reason = status.canonical_reason().unwrap_or("no reason is given");
+        let mut message = said.unwrap_or(reason).to_owned();
+        if status == StatusCode::UNAUTHORIZED && matches!(self.source, TokenSource::None) {
+            message += "; set QUILT_MCP_TOKEN where the client is started, or use --token-command";
+        }
+        Failure::Http {
+            status: status.as_u16(),
+            message,
+        }
+    }
+
     /// Sends a message that wants no answer.
     pub(super) async fn tell(&self, message: &Value) -> Result<(), Failure> {
         let response = self.send(message).await?;
@@ -162,7 +177,7 @@ impl Remote {
         if status.is_success() {
             return Ok(());
         }
-        Err(refusal(status, read_json(response).await.ok().as_ref()))
+        Err(self.refusal(status, read_json(response).await.ok().as_ref()))
     }
 
     /// Sends a message until a server takes it: again where none was reached, or
@@ -323,21 +338,17 @@ async fn read_json(mut response: Response) -> Result<Value, Failure> {
     serde_json::from_slice(&body).map_err(|_| Failure::Unreadable)
 }
 
-fn refusal(status: StatusCode, body: Option<&Value>) -> Failure {
-    let said = body.and_then(|body| body["error"]["message"].as_str());
-    let reason = status.canonical_reason().unwrap_or("no reason is given");
-    Failure::Http {
-        status: status.as_u16(),
-        message: said.unwrap_or(reason).to_owned(),
-    }
-}
-
 fn unreachable(error: &reqwest::Error) -> Failure {
-    if error.is_connect() {
-        Failure::Unreachable("no connection")
+    let why = if error.is_connect() {
+        "no connection"
     } else if error.is_timeout() {
-        Failure::Unreachable("no answer in time")
+        "no answer in time"
     } else {
-        Failure::Broke
+        return Failure::Broke;
+    };
+    let host = error.url().and_then(Url::host_str).unwrap_or("this URL");
+    Failure::Unreachable {
+        host: host.to_owned(),
+        why,
     }
 }

@@ -41,7 +41,7 @@ pub enum ConfigError {
         "there is no environment named `{name}`; there {}",
         known_environments(known)
     )]
-    #[diagnostic(help("name one with --env, QUILT_MCP_ENV or default_environment in {FILE_NAME}"))]
+    #[diagnostic(help("{}", where_environments_are(known)))]
     UnknownEnvironment {
         /// The name asked for.
         name: String,
@@ -60,5 +60,15 @@ fn known_environments(known: &[String]) -> String {
                 .collect::<Vec<_>>()
                 .join(", ")
         ),
+    }
+}
+
+/// With the built-in one alone, the file is most likely in another folder, or not written yet.
+pub(super) fn where_environments_are(known: &[String]) -> String {
+    match known {
+        [_] => format!(
+            "environments stand in {FILE_NAME}, which is looked for in this folder and those above: go where it is, name it with --config, or have `quilt-mcp-deploy init` write it"
+        ),
+        _ => format!("name one with --env, QUILT_MCP_ENV or default_environment in {FILE_NAME}"),
     }
 }

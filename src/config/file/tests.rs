@@ -1,5 +1,6 @@
 //! What is taken and refused, and where the refusal points.
 
+use super::error::where_environments_are;
 use super::*;
 use crate::config::DeployThrough;
 
@@ -142,4 +143,5 @@ fn unknown_environment_lists_the_known_ones() {
         error.to_string(),
         "there is no environment named `prod`; there are `local`, `staging`"
     );
+    assert!(where_environments_are(&["local".into()]).contains("looked for in this folder"));
 }

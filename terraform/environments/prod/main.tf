@@ -54,11 +54,10 @@ module "mcp_server" {
   # authorization_servers = ["https://YOUR-ISSUER"]
 }
 
-# One in an account. Where there is none yet, make it once:
-# resource "aws_iam_openid_connect_provider" "github" {
-#   url            = "https://token.actions.githubusercontent.com"
-#   client_id_list = ["sts.amazonaws.com"]
-# }
+# One in an account, for all that GitHub does there, so it belongs to none of its environments. Where
+# there is none yet, make it once: aws iam create-open-id-connect-provider \
+#   --url https://token.actions.githubusercontent.com --client-id-list sts.amazonaws.com
+# Without GitHub Actions, delete this, the module `release_role` and its output.
 data "aws_iam_openid_connect_provider" "github" {
   url = "https://token.actions.githubusercontent.com"
 }
