@@ -1,6 +1,7 @@
 //! AWS clients for one environment: credentials, endpoint, retry policy, the
 //! account guard, and what an AWS error means to an operator.
 
+mod described;
 pub mod direct;
 pub mod service_deployments;
 
@@ -18,6 +19,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::config::{Environment, is_loopback};
+pub use described::described_service;
 
 /// Longest time that one AWS call may take, with its retries.
 const CALL_DEADLINE: Duration = Duration::from_secs(60);

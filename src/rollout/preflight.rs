@@ -5,7 +5,7 @@ use aws_sdk_ecs::types::{DeploymentControllerType, Service as EcsService};
 use super::observation::{Deployment, RolloutState, Service};
 use super::observe::service_view;
 use crate::arn::last_part;
-use crate::aws::{AwsError, Clients};
+use crate::aws::{AwsError, Clients, described_service};
 use crate::config::Environment;
 
 /// The service as it is before a rollout.
@@ -218,25 +218,7 @@ async fn describe(
         .services(&environment.service)
         .send()
         .await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|e| e.is_cluster_not_found_exception()) =>
-        {
-            return Err(not_found());
-        }
-        Err(error) => {
-            return Err(AwsError::new("ecs:DescribeServices", &environment.service, &error).into());
-        }
-    };
-    let service = answer
-        .services
-        .unwrap_or_default()
-        .into_iter()
-        .next()
-        .ok_or_else(not_found)?;
+    let service = described_service(answer, &environment.service)?.ok_or_else(not_found)?;
     match service.status() {
         Some("ACTIVE") => Ok(service),
         status => Err(PreflightError::ServiceNotActive {

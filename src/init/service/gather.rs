@@ -7,7 +7,7 @@ use aws_sdk_ecs::types::{ContainerDefinition, Service as EcsService, ServiceFiel
 use url::Url;
 
 use super::{Seen, SeenContainer, SeenListener, ServiceError, ServiceName};
-use crate::aws::{AwsError, Clients};
+use crate::aws::{AwsError, Clients, described_service};
 use crate::init::Draft;
 use crate::verify::gather::{balancer, service as verify_service};
 use crate::verify::{Fetched, Missing, Rule, Target};
@@ -84,10 +84,6 @@ async fn service(
     name: &ServiceName,
     region: &str,
 ) -> Result<EcsService, ServiceError> {
-    let absent = || ServiceError::Absent {
-        name: name.clone(),
-        region: region.to_owned(),
-    };
     let answer = clients
         .ecs
         .describe_services()
@@ -96,22 +92,12 @@ async fn service(
         .include(ServiceField::Tags)
         .send()
         .await;
-    match answer {
-        Ok(answer) => answer
-            .services
-            .unwrap_or_default()
-            .into_iter()
-            .find(|service| service.status() != Some("INACTIVE"))
-            .ok_or_else(absent),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_cluster_not_found_exception()) =>
-        {
-            Err(absent())
-        }
-        Err(error) => Err(AwsError::new("ecs:DescribeServices", name.to_string(), &error).into()),
-    }
+    described_service(answer, name.to_string())?
+        .filter(|service| service.status() != Some("INACTIVE"))
+        .ok_or_else(|| ServiceError::Absent {
+            name: name.clone(),
+            region: region.to_owned(),
+        })
 }
 
 async fn containers(clients: &Clients, arn: &str) -> Result<Vec<SeenContainer>, AwsError> {

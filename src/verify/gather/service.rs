@@ -4,7 +4,7 @@ use aws_sdk_ecs::types::{
     AssignPublicIp, ContainerDefinition, LogConfiguration, Service as EcsService,
 };
 
-use crate::aws::{AwsError, Clients};
+use crate::aws::{AwsError, Clients, described_service};
 use crate::config::Environment;
 use crate::verify::{Cluster, Container, Fetched, Service, Target, Task};
 
@@ -35,19 +35,8 @@ pub(super) async fn service(
         .services(&environment.service)
         .send()
         .await;
-    match answer {
-        Ok(answer) => Ok(answer.services().first().map(read)),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_cluster_not_found_exception()) =>
-        {
-            Ok(None)
-        }
-        Err(error) => {
-            Err(AwsError::new("ecs:DescribeServices", &environment.service, &error).into())
-        }
-    }
+    let service = described_service(answer, &environment.service)?;
+    Ok(service.as_ref().map(read))
 }
 
 /// What the checks look at.
