@@ -7,6 +7,7 @@ use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 
 use super::Draft;
+use crate::config::ConfigError;
 
 /// A question: the key that it is about, and how it is put.
 struct Question {
@@ -139,13 +140,10 @@ fn value_is_taken(key: &str, answer: &str) -> Result<(), String> {
 }
 
 /// What is wrong, without the file that does not exist yet.
-fn in_words<T>(checked: Result<T, crate::config::ConfigError>) -> Result<(), String> {
-    checked.map(drop).map_err(|error| {
-        let told = error.to_string();
-        match told.split_once(".toml: ") {
-            Some((_, wrong)) => wrong.to_owned(),
-            None => told,
-        }
+fn in_words<T>(checked: Result<T, ConfigError>) -> Result<(), String> {
+    checked.map(drop).map_err(|error| match error {
+        ConfigError::Invalid { message, .. } => message,
+        error => error.to_string(),
     })
 }
 

@@ -20,8 +20,10 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file is not TOML, lacks a key, has an unknown key, or a value is wrong.
-    #[error("{message}")]
+    #[error("{}: {message}", path.display())]
     Invalid {
+        /// The file.
+        path: PathBuf,
         /// What is wrong.
         message: String,
         /// The file's name and text.

@@ -25,7 +25,8 @@ impl Source<'_> {
         help: Option<&str>,
     ) -> ConfigError {
         ConfigError::Invalid {
-            message: format!("{}: {message}", self.path.display()),
+            path: self.path.to_owned(),
+            message,
             text: Arc::new(NamedSource::new(
                 self.path.display().to_string(),
                 self.text.to_owned(),
