@@ -134,20 +134,44 @@ fn told(failures: &[StackFailure]) -> String {
 }
 
 impl StackError {
-    /// What to do about it.
+    /// What to do about it, and whether anything was changed.
     pub fn hint(&self) -> Option<String> {
+        let remedy = self.remedy()?;
+        Some(if self.is_refusal() {
+            format!("nothing was changed; {remedy}")
+        } else {
+            remedy
+        })
+    }
+
+    /// Whether it was found before anything was changed.
+    fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. }
+                | Self::InProgress { .. }
+                | Self::NotUpdatable { .. }
+                | Self::NotStoppable { .. }
+                | Self::NoParameter { .. }
+                | Self::NotItsService { .. }
+                | Self::NoDigest { .. }
+        )
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<String> {
         Some(match self {
             Self::Aws(error) => return error.hint(),
             Self::NotFound { .. } => {
-                "nothing was changed; correct stack in quilt-mcp.toml, or create the stack of cloudformation/mcp-service.yaml first".into()
+                "correct stack in quilt-mcp.toml, or create the stack of cloudformation/mcp-service.yaml first".into()
             }
             Self::InProgress { .. } => {
-                "nothing was changed; wait until it ends (`quilt-mcp-deploy status` shows it), then run the same command again".into()
+                "wait until it ends (`quilt-mcp-deploy status` shows it), then run the same command again".into()
             }
-            Self::NotUpdatable { stack, status, .. } => format!("nothing was changed; {}", remedy(stack, status)),
-            Self::NotStoppable { .. } => "nothing was changed; `quilt-mcp-deploy rollback` takes the update back".into(),
+            Self::NotUpdatable { stack, status, .. } => remedy(stack, status),
+            Self::NotStoppable { .. } => "`quilt-mcp-deploy rollback` takes the update back".into(),
             Self::NoParameter { .. } | Self::NotItsService { .. } => {
-                "nothing was changed; correct stack in quilt-mcp.toml: it is the stack of cloudformation/mcp-service.yaml that made this service".into()
+                "correct stack in quilt-mcp.toml: it is the stack of cloudformation/mcp-service.yaml that made this service".into()
             }
             Self::UpdateFailed { stack, status, .. } if !status.can_be_updated() => remedy(stack, status),
             Self::UpdateFailed { .. } => {
@@ -162,7 +186,7 @@ impl StackError {
             Self::Unknown { .. } => {
                 "look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the update".into()
             }
-            Self::NoDigest { .. } => "nothing was changed; name another revision with --to, or roll an image out".into(),
+            Self::NoDigest { .. } => "name another revision with --to, or roll an image out".into(),
             Self::Left { cancelled: true, .. } => "`quilt-mcp-deploy status` shows the stack and what the service runs".into(),
             Self::Left { .. } => {
                 "run the same command again to attach to it; `quilt-mcp-deploy rollback` takes it back".into()

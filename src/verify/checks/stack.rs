@@ -21,8 +21,7 @@ fn stack(found: &Result<Held, StackError>) -> Check {
             "wait until it ends: CloudFormation takes one update at a time",
         ),
         Err(error) => {
-            let hint = error.hint().unwrap_or_default();
-            let remedy = hint.trim_start_matches("nothing was changed; ");
+            let remedy = error.remedy().unwrap_or_default();
             Check::failed(NAME, error.to_string(), remedy)
         }
     }
