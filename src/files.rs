@@ -1,5 +1,6 @@
-//! Files of the operator's, changed at once or not at all.
+//! Files of the operator's: changed at once or not at all, and programs where they are looked for.
 
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -26,6 +27,13 @@ pub(crate) fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(&path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Whether a program of this name is in one of the folders of a search path (`PATH`).
+pub(crate) fn is_on_search_path(program: &str, search_path: Option<&OsStr>) -> bool {
+    search_path.is_some_and(|path| {
+        std::env::split_paths(path).any(|folder| folder.join(program).is_file())
+    })
 }
 
 #[cfg(test)]

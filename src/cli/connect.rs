@@ -11,6 +11,7 @@ use url::Url;
 
 use super::{Context, Exit, Failure};
 use crate::connect::{Client, ConnectError, Merged, Server, SettingsFile, Token, curl};
+use crate::files::is_on_search_path;
 use crate::report::{Event, Reporter as _};
 
 /// Print an MCP client's configuration for the environment, or add it to the client's file.
@@ -170,7 +171,9 @@ fn notes(client: Client, server: &Server, file: Option<&PathBuf>) -> Vec<String>
         }
         None => notes.push("the client asks for the token and keeps it".to_owned()),
     }
-    if client.starts_proxy() && !is_on_path("quilt-mcp-server") {
+    if client.starts_proxy()
+        && !is_on_search_path("quilt-mcp-server", std::env::var_os("PATH").as_deref())
+    {
         notes.push(
             "quilt-mcp-server is not on the PATH here; docs/server-proxy.md says where to get it"
                 .to_owned(),
@@ -180,13 +183,6 @@ fn notes(client: Client, server: &Server, file: Option<&PathBuf>) -> Vec<String>
         notes.push("restart Claude Desktop".to_owned());
     }
     notes
-}
-
-/// Whether a program of this name is in one of the folders of `PATH`.
-fn is_on_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
 }
 
 impl From<ConnectError> for Failure {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::BuildError;
 use super::environment;
+use crate::files::is_on_search_path;
 use crate::image::program::{NoAnswer, ask};
 
 /// The machine that builds.
@@ -91,13 +92,9 @@ impl Target {
             .join("lib/rustlib")
             .join(Self::Musl.triple())
             .join("lib");
-        let has_compiler = search_path.is_some_and(|path| {
-            std::env::split_paths(path).any(|folder| {
-                ["musl-gcc", "x86_64-linux-musl-gcc"]
-                    .iter()
-                    .any(|compiler| folder.join(compiler).is_file())
-            })
-        });
+        let has_compiler = ["musl-gcc", "x86_64-linux-musl-gcc"]
+            .iter()
+            .any(|compiler| is_on_search_path(compiler, search_path));
         if libraries.is_dir() && has_compiler {
             Self::Musl
         } else {
