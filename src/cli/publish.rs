@@ -146,14 +146,12 @@ impl Source {
         target: &Access,
         origin: &Origin,
     ) -> Option<PublishedImage> {
-        let Origin::Checkout(checkout) = origin else {
-            return None;
+        let checkout = match origin {
+            Origin::Checkout(checkout) if !self.rebuild => checkout,
+            _ => return None,
         };
         let tag = self.tag.clone().filter(|_| !checkout.is_dirty());
         let tag = tag.or_else(|| checkout.clean_tag())?;
-        if self.rebuild {
-            return None;
-        }
         let began = Instant::now();
         let published = published_before(target, &tag, &checkout.commit).await?;
         let stage = context.stage(Stage::Publish);

@@ -90,7 +90,8 @@ impl Certificates {
     pub fn failed(&self, host: &str, error: &(dyn Error + 'static)) -> Option<DockerBuildError> {
         use rustls::Error as Tls;
         let (ca, certificate) = (self.ca.display(), self.certificate.display());
-        let advice = match tls_error(error)? {
+        let found = tls_error(error)?;
+        let advice = match found {
             Tls::InvalidCertificate(_) => {
                 format!("{ca} must hold the CA that signed the engine's certificate for this name")
             }
@@ -104,7 +105,7 @@ impl Certificates {
         };
         Some(DockerBuildError::Tls {
             host: host.to_owned(),
-            reason: tls_error(error)?.to_string(),
+            reason: found.to_string(),
             advice,
         })
     }
