@@ -62,3 +62,37 @@ fn the_example_environments_work_once_they_are_filled_in() {
         assert!(said.contains("1 passed, 0 failed"), "{said}");
     }
 }
+
+#[test]
+fn an_example_keeps_to_its_environment() {
+    let Some(terraform) = Terraform::copy() else {
+        return;
+    };
+    for environment in ENVIRONMENTS {
+        let name = environment.trim_start_matches("environments/");
+        for (file, line) in [
+            (
+                "terraform.tf",
+                format!("key = \"quilt-mcp/{name}/terraform.tfstate\""),
+            ),
+            ("terraform.tf", format!("Environment = \"{name}\"")),
+            (
+                "main.tf",
+                format!(
+                    "subjects = [\"repo:YOUR-ORGANISATION/YOUR-REPOSITORY:environment:{name}\"]"
+                ),
+            ),
+        ] {
+            let path = terraform.path(environment).join(file);
+            let text = std::fs::read_to_string(path).unwrap();
+            // `terraform fmt` aligns the signs of equality.
+            let mut lines = text
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+            assert!(
+                lines.any(|found| found == line),
+                "{environment}/{file} has no line `{line}`"
+            );
+        }
+    }
+}
