@@ -56,10 +56,11 @@ impl LastUpdate {
                 return true;
             }
             if kind == TASK_DEFINITION {
-                self.is_release |= text(event, "ResourceStatusReason").contains(REPLACED);
                 if !self.revisions.contains(&physical) {
                     self.revisions.push(physical);
                 }
+                self.is_release |= self.revisions.len() > 1
+                    || text(event, "ResourceStatusReason").contains(REPLACED);
             }
             if status.ends_with("_FAILED") && !of_stack {
                 let failure = StackFailure {

@@ -119,6 +119,13 @@ fn failures_are_those_of_the_last_update_oldest_first() {
     let mut last = LastUpdate::default();
     assert!(last.read(&of_tags));
     assert!(!last.is_release);
+    // Two revisions say it too.
+    let another = json!({
+        "ResourceType": "AWS::ECS::TaskDefinition", "PhysicalResourceId": "old",
+        "ResourceStatus": "UPDATE_IN_PROGRESS",
+    });
+    assert!(!last.read(&[another]));
+    assert!(last.is_release);
 }
 
 /// A release owns the count; what a foreign template means by the same name is not known.
