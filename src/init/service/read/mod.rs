@@ -70,9 +70,7 @@ pub fn draft(seen: &Seen, container: Option<&str>) -> Result<Draft, ServiceError
     draft.set("region", seen.region.as_str());
     draft.set("cluster", seen.cluster.as_str());
     draft.set("service", seen.service.as_str());
-    if let Some(stack) = &seen.stack
-        && Draft::takes("deploy_through")
-    {
+    if let Some(stack) = &seen.stack {
         let because = "the service is a resource of this stack";
         draft.set("deploy_through", "cloudformation");
         draft.guess("stack", stack.as_str(), because);

@@ -169,13 +169,13 @@ fn the_server_is_found_among_several_containers() {
 }
 
 #[test]
-fn a_stack_is_named_where_the_configuration_takes_one() {
+fn a_stack_that_holds_the_service_is_named() {
     let listeners = vec![listener(443, true, &["mcp.acme.example"], &[])];
     let mut seen = seen(&[], listeners);
     seen.stack = Some("acme-mcp".to_owned());
     let draft = draft(&seen, None).unwrap();
-    let stack = Draft::takes("deploy_through").then_some("acme-mcp");
-    assert_eq!(draft.text("stack"), stack);
+    assert_eq!(draft.text("deploy_through"), Some("cloudformation"));
+    assert_eq!(draft.text("stack"), Some("acme-mcp"));
     draft.environment("staging").unwrap();
 }
 
