@@ -17,8 +17,9 @@ use crate::report::{Reporter, Stage};
 /// Build the linux/amd64 image of this checkout and print its digest.
 ///
 /// The native builder compiles the server with cargo and puts the image together in
-/// process: no Docker engine is needed, and the same commit gives the same digest. The
-/// Docker builder runs server/Dockerfile, on any machine with an engine.
+/// process: no Docker engine is needed, and the same commit gives the same digest wherever
+/// the C compiler is the same. The Docker builder runs server/Dockerfile, on any machine
+/// with an engine.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  quilt-mcp-deploy build --output json | jq -r .image.digest")]
 pub struct Build {
@@ -109,16 +110,18 @@ pub async fn build(
             context.reporter.progress(Stage::Build, message);
         }
     };
-    let native = match args.builder {
-        Builder::Native => true,
-        Builder::Docker => false,
-        Builder::Auto => can_build_here(),
+    let passed_over = match args.builder {
+        Builder::Auto => can_build_here().err(),
+        Builder::Native | Builder::Docker => None,
     };
-    let (image, builder) = if native {
-        let image = build_native(checkout, &NativeOptions::default(), &show).await?;
-        (image, "native")
-    } else {
-        let engine = Engine::find(None, Patience::default()).await?;
+    let (image, builder) = if args.builder == Builder::Docker || passed_over.is_some() {
+        let engine = Engine::find(None, Patience::default())
+            .await
+            .map_err(|error| match passed_over {
+                Some(reason) => Failure::from(error)
+                    .hint(format!("the native builder was passed over: {reason}")),
+                None => error.into(),
+            })?;
         let options = DockerOptions {
             build_args: args.build_args.clone(),
             network: args.build_network.clone(),
@@ -126,6 +129,9 @@ pub async fn build(
         };
         let image = build_docker(checkout, &engine, &options, &show).await?;
         (image, "docker")
+    } else {
+        let image = build_native(checkout, &NativeOptions::default(), &show).await?;
+        (image, "native")
     };
     let outcome = format!("{} of {} ({builder})", image.digest, checkout.revision());
     Ok((image, builder, stage.finish(outcome)))

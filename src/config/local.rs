@@ -56,7 +56,11 @@ impl Environment {
             service: "quilt-local-mcp-server".to_owned(),
             container: "mcp-server".to_owned(),
             url: Url::parse(&description.load_balancer_url)?.join("/mcp/")?,
-            cors_origins: Vec::new(),
+            cors_origins: vec![
+                Url::parse(&description.quilt_registry_url)?
+                    .origin()
+                    .ascii_serialization(),
+            ],
             deploy_through: DeployThrough::Ecs,
             desired_count: 2,
             bake_seconds: 2,

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 use crate::support::aws_endpoint::AwsEndpoint;
 use crate::support::cli::Cli;
-use crate::user::{ACCOUNT, CHANGES, user_of};
+use crate::user::{ACCOUNT, CHANGES, user_in_a_checkout, user_of};
 
 #[test]
 fn a_port_in_use() {
@@ -37,6 +37,22 @@ fn listener_with_room_below(below: u16) -> (TcpListener, u16) {
         }
     }
     panic!("no four ports in a row are free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_a_compiler_nor_an_engine() {
+    let programs = tempfile::tempdir().unwrap();
+    let git = crate::support::tool("git").expect("the tests need git");
+    std::os::unix::fs::symlink(git, programs.path().join("git")).unwrap();
+    let cli = user_in_a_checkout(&AwsEndpoint::of_account(ACCOUNT).await)
+        .variable("PATH", programs.path().as_os_str())
+        .variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let no_engine = "no Docker engine answers at unix:///nowhere/docker.sock";
+    let passed_over = "the native builder was passed over: `cargo` was not found on the PATH";
+    cli.refuses(&["build"], 5, &[no_engine, passed_over]);
+    let asked_for = cli.run(&["build", "--builder", "docker"]);
+    asked_for.assert_refusal(5, &[no_engine]);
+    assert!(!asked_for.stderr.contains("passed over"), "{asked_for:?}");
 }
 
 #[test]

@@ -161,7 +161,6 @@ fn container(addresses: &Addresses) -> Value {
         "stopTimeout": 30,
         "portMappings": [{ "name": "http", "containerPort": port, "hostPort": port, "protocol": "tcp" }],
         "environment": [
-            { "name": "MCP_ALLOWED_ORIGINS", "value": "" },
             { "name": "MCP_LISTEN", "value": format!("0.0.0.0:{port}") },
             { "name": "QUILT_CATALOG_URL", "value": addresses.quilt_registry_url() },
             { "name": "QUILT_REGISTRY_URL", "value": addresses.quilt_registry_url() },

@@ -112,8 +112,16 @@ async fn messages_go_there_and_back() {
     proxy.send(&json!({"jsonrpc": "2.0", "id": "x", "method": "no/such"}));
     let answer = proxy.answer().await;
     assert_eq!(
-        (&answer["id"], &answer["error"]["code"]),
-        (&json!("x"), &json!(-32601))
+        (
+            &answer["id"],
+            &answer["error"]["code"],
+            &answer["error"]["message"]
+        ),
+        (
+            &json!("x"),
+            &json!(-32601),
+            &json!("this server has no method no/such")
+        )
     );
     assert!(proxy.end().await.success());
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use clap::{Args, Subcommand};
-use quilt_mcp_local::{Fault, any_seed};
+use quilt_mcp_local::{Description, Fault, any_seed};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, Exit, Failure, control, running};
-use crate::report::Reporter;
+use crate::report::{Event, Reporter};
 
 /// Faults of the local environment.
 #[derive(Debug, Subcommand)]
@@ -206,48 +206,25 @@ impl FaultCommand {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let description =
             running(context)?.ok_or(crate::config::LocalEnvironmentError::NotRunning)?;
-        let fault = match self {
-            Self::List => {
-                let listed = control(&description, reqwest::Method::GET, "faults", None).await?;
-                context.print(&Faults {
-                    version: 1,
-                    faults: listed,
-                })?;
-                return Ok(Exit::Done);
-            }
+        match self {
+            Self::List => {}
             Self::Clear { kind } => {
-                let path = match &kind {
+                let path = match kind {
                     Some(kind) => format!("faults/{kind}"),
                     None => "faults".to_owned(),
                 };
                 control(&description, reqwest::Method::DELETE, &path, None).await?;
-                context.reporter.warn(match kind {
-                    Some(kind) => format!("the fault {kind} is off"),
-                    None => "every fault is off".to_owned(),
-                });
-                return Ok(Exit::Done);
             }
-            on => on.fault(),
-        };
-        let Some(fault) = fault else {
-            return Ok(Exit::Done);
-        };
-        let body = serde_json::to_value(&fault).map_err(|error| {
-            Failure::new(
-                Exit::Internal,
-                format!("the fault cannot be written: {error}"),
-            )
+            on => {
+                if let Some(fault) = on.fault() {
+                    switch_on(context, &description, &fault).await?;
+                }
+            }
+        }
+        context.print(&Faults {
+            version: 1,
+            faults: control(&description, reqwest::Method::GET, "faults", None).await?,
         })?;
-        control(&description, reqwest::Method::PUT, "faults", Some(&body)).await?;
-        context.reporter.warn(match &fault {
-            Fault::OtherDeployment { .. } | Fault::RetireTask { .. } => {
-                format!("the fault {} is on until it has happened", fault.name())
-            }
-            _ => format!(
-                "the fault {} is on until `local fault clear` or `local down`",
-                fault.name()
-            ),
-        });
         Ok(Exit::Done)
     }
 
@@ -341,6 +318,29 @@ impl FaultCommand {
     }
 }
 
+async fn switch_on(
+    context: &Context,
+    description: &Description,
+    fault: &Fault,
+) -> Result<(), Failure> {
+    let body = serde_json::to_value(fault).map_err(|error| {
+        Failure::new(
+            Exit::Internal,
+            format!("the fault cannot be written: {error}"),
+        )
+    })?;
+    control(description, reqwest::Method::PUT, "faults", Some(&body)).await?;
+    let until = match fault {
+        Fault::OtherDeployment { .. } | Fault::RetireTask { .. } => "it has happened",
+        _ => "`local fault clear` or `local down`",
+    };
+    context.reporter.event(Event::Note {
+        message: format!("the fault {} is on until {until}", fault.name()),
+    });
+    Ok(())
+}
+
+/// The faults that are on, after what the command changed.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Faults {
     version: u32,

@@ -11,7 +11,7 @@ use super::assemble::{AssembleError, ImageSpec, assemble};
 use super::elf::{StaticBinaryError, check_static_x86_64};
 use super::layout::{self, LayoutError};
 use super::model::Image;
-use super::program::{ask, blocking};
+use super::program::blocking;
 use super::progress::BuildProgress;
 use super::sbom;
 use super::source::Checkout;
@@ -73,9 +73,13 @@ pub async fn build_native(
 }
 
 /// Whether this machine can build natively: the right kind of machine, and a compiler.
-pub fn can_build_here() -> bool {
-    let has_compiler = || ask(std::process::Command::new("cargo").arg("--version")).is_ok();
-    Host::current().check().is_ok() && has_compiler()
+///
+/// # Errors
+/// Why it cannot: [`BuildError::Host`], [`BuildError::ToolchainMissing`] or
+/// [`BuildError::Toolchain`].
+pub fn can_build_here() -> Result<(), BuildError> {
+    Host::current().check()?;
+    toolchain::ask_for_version("cargo")
 }
 
 /// Where finished images are kept, one folder each.

@@ -56,16 +56,29 @@ impl Toolchain {
     }
 }
 
+/// Whether `program` of the Rust toolchain answers.
+pub fn ask_for_version(program: &'static str) -> Result<(), BuildError> {
+    let arguments = ["--version"];
+    ask(Command::new(program).args(arguments))
+        .map_err(|error| unanswered(program, &arguments, error))
+        .map(drop)
+}
+
 fn rustc(checkout: &Path, arguments: &[&str]) -> Result<String, BuildError> {
     let mut command = Command::new("rustc");
     environment::scrub(&mut command);
-    ask(command.args(arguments).current_dir(checkout)).map_err(|error| match error {
-        NoAnswer::Missing => BuildError::ToolchainMissing { program: "rustc" },
+    ask(command.args(arguments).current_dir(checkout))
+        .map_err(|error| unanswered("rustc", arguments, error))
+}
+
+fn unanswered(program: &'static str, arguments: &[&str], error: NoAnswer) -> BuildError {
+    match error {
+        NoAnswer::Missing => BuildError::ToolchainMissing { program },
         NoAnswer::Failed(message) => BuildError::Toolchain {
-            command: format!("rustc {}", arguments.join(" ")),
+            command: format!("{program} {}", arguments.join(" ")),
             message,
         },
-    })
+    }
 }
 
 fn compiler_commit(version: &str) -> &str {
