@@ -7,23 +7,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use jsonschema::Validator;
 use serde_json::Value;
 use support::cli::Cli;
 use support::rehearsal::{Ended, Rehearsal};
-
-/// The validator of docs/schema/NAME.json.
-fn schema(name: &str) -> Validator {
-    let file = format!("{}/docs/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
-}
-
-fn assert_valid(name: &str, value: &Value) {
-    if let Err(error) = schema(name).validate(value) {
-        panic!("not as docs/schema/{name}.json says: {error}\n{value:#}");
-    }
-}
+use support::schema::{assert_valid, schema};
 
 /// Every line is an event as the schema says, the last is the result; gives the last.
 fn assert_stream(ended: &Ended) -> Value {

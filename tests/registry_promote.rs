@@ -15,6 +15,7 @@ use serde_json::Value;
 use support::docker_registry::{DockerRegistry, PASSWORD, Setup, USER};
 use support::images::{self, noise};
 use support::rehearsal::{Ended, Rehearsal};
+use support::schema::assert_valid;
 
 /// Two environments behind the local one's endpoint: `local`, and `second`, whose service is
 /// the same but whose repository is another.
@@ -56,10 +57,14 @@ impl Two {
             .into()
     }
 
+    /// What the command prints, which is as its schema says.
     fn json(&self, arguments: &[&str]) -> Value {
-        self.run(&[arguments, &["--output", "json"]].concat())
+        let printed = self
+            .run(&[arguments, &["--output", "json"]].concat())
             .expect(0)
-            .json()
+            .json();
+        assert_valid(arguments[0], &printed);
+        printed
     }
 }
 

@@ -29,8 +29,8 @@ pub struct Images {
     limit: usize,
 }
 
-#[derive(Debug, Serialize)]
-struct ImagesResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct ImagesResult {
     version: u32,
     environment: String,
     repository: String,
@@ -41,7 +41,7 @@ struct ImagesResult {
     now: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 struct ListedImage {
     #[serde(flatten)]
     image: PublishedImage,
@@ -173,7 +173,11 @@ impl fmt::Display for ImagesResult {
                 listed.deployed.join(" "),
             ]
         });
-        f.write_str(&table(headings, rows, width_of(f)))?;
+        if self.images.is_empty() {
+            write!(f, "the repository {} holds no image", self.repository)?;
+        } else {
+            f.write_str(&table(headings, rows, width_of(f)))?;
+        }
         for unknown in &self.unknown {
             write!(f, "\nunknown: {unknown}")?;
         }

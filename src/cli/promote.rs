@@ -49,8 +49,8 @@ pub struct Promote {
     create_repository: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct PromoteResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct PromoteResult {
     version: u32,
     from: String,
     to: String,

@@ -25,8 +25,8 @@ pub struct Prune {
     dry_run: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct PruneResult {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct PruneResult {
     version: u32,
     environment: String,
     repository: String,

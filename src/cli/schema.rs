@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{
-    build, completions, connect, deploy, history, init, local, logs, man, publish, rollback,
-    rollout, smoke, stop, verify, watch,
+    build, completions, connect, deploy, history, images, init, local, logs, man, promote, prune,
+    publish, rollback, rollout, smoke, stop, verify, watch,
 };
 use crate::plan::Plan;
 use crate::report::{ErrorReport, Record};
@@ -44,6 +44,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
             "history",
             of::<history::HistoryResult>("What `history` prints"),
         ),
+        ("images", of::<images::ImagesResult>("What `images` prints")),
         ("init", of::<init::InitResult>("What `init` prints")),
         (
             "local-calls",
@@ -63,6 +64,11 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ),
         ("man", of::<man::ManResult>("What `man` prints")),
         ("plan", of::<Plan>("What `plan` prints")),
+        (
+            "promote",
+            of::<promote::PromoteResult>("What `promote` prints"),
+        ),
+        ("prune", of::<prune::PruneResult>("What `prune` prints")),
         (
             "publish",
             of::<publish::PublishResult>("What `publish` prints"),

@@ -113,7 +113,7 @@ impl fmt::Display for RepositoryName {
 }
 
 /// The full name of an image: `registry/repository[:tag][@digest]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageReference {
     repository: RepositoryName,

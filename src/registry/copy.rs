@@ -19,7 +19,7 @@ const PARALLEL_BLOBS: usize = 4;
 const DEEPEST_INDEX: usize = 4;
 
 /// What a copy moved, or would move.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Copied {
     /// Blobs that the registry took over from the other repository by itself.
     pub blobs_mounted: usize,

@@ -50,7 +50,7 @@ pub enum TagImmutability {
 }
 
 /// An image in a repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct PublishedImage {
     /// The manifest's digest.
     pub digest: Digest,

@@ -249,7 +249,7 @@ pub enum Event {
         /// What.
         message: String,
     },
-    /// What is left for an operator to do.
+    /// What explains a result, or is left for an operator to do.
     Note {
         /// What.
         message: String,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use serde_json::Value;
 
 use crate::script::{RUNS, run};
@@ -37,6 +38,18 @@ fn the_schemas_are_those_of_this_version() {
             names.contains(&name),
             "docs/schema/{name} describes nothing"
         );
+    }
+}
+
+/// A command of commands (`local`) has schemas by their first word.
+#[test]
+fn every_command_has_a_schema() {
+    let schemas = quilt_mcp_deploy::cli::schemas();
+    let program = quilt_mcp_deploy::cli::Cli::command();
+    for command in program.get_subcommands().filter(|one| !one.is_hide_set()) {
+        let command = command.get_name();
+        let of_it = |name: &str| name == command || name.starts_with(&format!("{command}-"));
+        assert!(schemas.iter().any(|(name, _)| of_it(name)), "{command}");
     }
 }
 

@@ -279,7 +279,7 @@ impl Run {
             605.0,
             "unknown",
             10,
-            "acme-mcp-server:42 not known: time ran out waiting for 2 of 2 tasks to run",
+            "acme-mcp-server:42 not known: still waiting for 2 of 2 tasks to run",
         );
         self.end(605.1, 10, Some("unknown"), Some("time ran out"));
     }

@@ -14,6 +14,7 @@ pub mod images;
 pub mod moto;
 pub mod proxy;
 pub mod rehearsal;
+pub mod schema;
 pub mod shell;
 pub mod stack;
 pub mod template;

@@ -184,7 +184,7 @@ impl fmt::Display for Verdict {
                 )
             }
             Self::Unknown { waiting_for } => {
-                write!(f, "not known: time ran out waiting for {waiting_for}")
+                write!(f, "not known: still waiting for {waiting_for}")
             }
         }
     }
