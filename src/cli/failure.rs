@@ -111,19 +111,30 @@ impl From<ReportError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        let mut drawn = String::new();
-        let excerpt = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-            .with_width(80)
-            .render_report(&mut drawn, &error)
-            .ok()
-            .filter(|()| matches!(error, ConfigError::Invalid { .. }));
         let hint = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        let excerpt = place_in_file(&error);
         Self {
-            excerpt: excerpt.map(|()| drawn),
-            hint: if excerpt.is_some() { None } else { hint },
+            hint: hint.filter(|_| excerpt.is_none()),
+            excerpt,
             ..Self::new(Exit::Usage, error.to_string())
         }
     }
+}
+
+/// The place in the file, drawn: what miette draws without the message that it starts with.
+fn place_in_file(error: &ConfigError) -> Option<String> {
+    if !matches!(error, ConfigError::Invalid { .. }) {
+        return None;
+    }
+    let mut drawn = String::new();
+    GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+        .with_width(80)
+        .render_report(&mut drawn, error)
+        .ok()?;
+    let place = drawn
+        .lines()
+        .skip_while(|line| !line.trim_start().starts_with('╭'));
+    Some(place.collect::<Vec<_>>().join("\n"))
 }
 
 impl From<LocalEnvironmentError> for Failure {

@@ -18,7 +18,11 @@ async fn none() {
             ],
         );
     }
-    cli.refuses(&["status", "--profile", "nobody"], 13, &["nobody"]);
+    cli.refuses(
+        &["status", "--profile", "nobody"],
+        13,
+        &["with profile nobody", "has no such profile"],
+    );
     assert!(
         endpoint.operations().is_empty(),
         "there is nothing to sign with"
