@@ -15,6 +15,7 @@ mod local;
 mod logs;
 mod man;
 mod plan;
+mod policy;
 mod promote;
 mod prune;
 mod publish;
@@ -121,6 +122,7 @@ pub enum Command {
     Rollback(rollback::RollbackArgs),
     Smoke(smoke::SmokeArgs),
     Verify(verify::VerifyArgs),
+    Policy(policy::PolicyArgs),
     Status(status::StatusArgs),
     History(history::HistoryArgs),
     Logs(logs::LogsArgs),
@@ -236,6 +238,7 @@ async fn execute(cli: Cli, report: Arc<Report>, interrupt: Interrupt) -> Result<
         Command::Rollback(args) => args.run(&context()?).await,
         Command::Smoke(args) => args.run(&context()?).await,
         Command::Verify(args) => args.run(&context()?).await,
+        Command::Policy(args) => args.run(&context()?).await,
         Command::Status(args) => args.run(&context()?).await,
         Command::History(args) => args.run(&context()?).await,
         Command::Logs(args) => args.run(&context()?).await,

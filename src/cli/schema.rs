@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{
-    build, completions, connect, deploy, history, images, init, local, logs, man, promote, prune,
-    publish, rollback, rollout, smoke, stop, verify, watch,
+    build, completions, connect, deploy, history, images, init, local, logs, man, policy, promote,
+    prune, publish, rollback, rollout, smoke, stop, verify, watch,
 };
 use crate::plan::Plan;
 use crate::report::{ErrorReport, Record};
@@ -64,6 +64,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ),
         ("man", of::<man::ManResult>("What `man` prints")),
         ("plan", of::<Plan>("What `plan` prints")),
+        ("policy", of::<policy::PolicyResult>("What `policy` prints")),
         (
             "promote",
             of::<promote::PromoteResult>("What `promote` prints"),

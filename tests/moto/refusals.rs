@@ -49,6 +49,7 @@ async fn a_service_that_cannot_be_rolled_out() {
     let says = ["service acme-staging-mcp-server in cluster acme-staging is INACTIVE"];
     world.cli.refuses(&rollout, 4, &says);
     world.cli.refuses(&["status"], 4, &says);
+    world.cli.refuses(&["policy", "--for", "status"], 4, &says);
 
     world
         .create_service(FAMILY, json!({"type": "EXTERNAL"}))
@@ -79,6 +80,22 @@ async fn a_service_that_cannot_be_rolled_out() {
     }
     assert!(world.changes().is_empty());
     assert_eq!(world.revisions().await.len(), 1, "nothing was registered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_for_what_this_environment_has_not() {
+    let Some((world, _)) = World::ready().await else {
+        return;
+    };
+    let through_a_stack = ["policy", "--for", "rollout through CloudFormation"];
+    let says = ["go through no stack", "deploy_through"];
+    world.cli.refuses(&through_a_stack, 2, &says);
+    let asked = world.cli.run(&["policy", "--for", "deploy"]);
+    asked.assert_refusal(2, &["deploy", "rollback and stop"]);
+    let without_role = world.cli.run(&["policy", "--for", "verify"]);
+    assert_eq!(without_role.code, 0, "{without_role:?}");
+    assert!(without_role.stderr.contains("without --role"));
+    assert!(!without_role.stdout.contains("Caller"), "{without_role:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,7 @@ fn commands_call_what_is_listed_and_all_of_it() {
         ("status", &["status"][..]),
         ("history", &["history"]),
         ("logs", &["logs"]),
+        ("logs", &["policy", "--for", "status"]),
         ("rollout", &["plan", "--digest", &images.first]),
         ("images and prune", &["images"]),
         ("images and prune", &["prune", "--keep", "0"]),

@@ -174,6 +174,7 @@ async fn the_plan_breaks_no_rule() {
     assert!(broken.is_empty(), "{broken:#?}");
     the_server_knows_its_variables(&resources);
     the_execution_role_may_do_what_aws_says(&resources).await;
+    the_command_writes_the_policy_that_the_module_makes(&world, &resources);
     checkov(&world, &plan);
 }
 
@@ -216,6 +217,27 @@ async fn the_execution_role_may_do_what_aws_says(resources: &[Resource<'_>]) {
         .find(|resource| resource.address == address);
     let ours = ours.and_then(|resource| resource.policy("policy")).unwrap();
     assert_eq!(actions(&ours), actions(&aws));
+}
+
+/// `quilt-mcp-deploy policy` gives another role what CI's has.
+fn the_command_writes_the_policy_that_the_module_makes(world: &World, resources: &[Resource]) {
+    world.configure();
+    let at = |address: &str| {
+        let found = resources
+            .iter()
+            .find(|resource| resource.address == address);
+        found.unwrap_or_else(|| panic!("{address} is not planned"))
+    };
+    let role = at("module.release_role.aws_iam_role.this");
+    let of_ci = at("module.release_role.aws_iam_role_policy.this").policy("policy");
+    let asked = [
+        &["policy", "--output", "json"][..],
+        &["--for", "publish", "--for", "rollout"],
+        &["--for", "rollback and stop", "--for", "verify"],
+        &["--role", role.values["arn"].as_str().unwrap()],
+    ];
+    let printed = world.cli.run(&asked.concat()).result();
+    assert_eq!(Some(&printed["policy"]), of_ci.as_ref());
 }
 
 fn actions(policy: &Value) -> BTreeSet<&str> {

@@ -4,7 +4,7 @@ pub(crate) mod balancer;
 mod image;
 mod network;
 mod permissions;
-mod resources;
+pub(crate) mod resources;
 pub(crate) mod service;
 
 use futures::join;

@@ -84,6 +84,14 @@ enum Reference {
     Parameter(Vec<String>),
 }
 
+/// The ARN of the secret in Secrets Manager that `valueFrom` leads to, if it does.
+pub(crate) fn secret_arn(value_from: &str) -> Option<String> {
+    match reference(value_from) {
+        Reference::Secret(arn) => Some(arn),
+        Reference::Parameter(_) => None,
+    }
+}
+
 /// Reads `valueFrom`, whose ARN of a secret may go on with a JSON key, a stage and a version.
 fn reference(value_from: &str) -> Reference {
     let parts: Vec<&str> = value_from.split(':').collect();

@@ -82,7 +82,7 @@ pub(crate) fn read(service: &EcsService) -> Service {
     }
 }
 
-pub(super) async fn task(clients: &Clients, arn: &str) -> Fetched<Task> {
+pub(crate) async fn task(clients: &Clients, arn: &str) -> Fetched<Task> {
     const ACTION: &str = "ecs:DescribeTaskDefinition";
     let answer = clients
         .ecs

@@ -1,5 +1,8 @@
 //! The IAM actions that each command needs, and on what: the one list that `verify` asks
-//! IAM about and that the Terraform module `github-oidc` makes CI's policy from.
+//! IAM about, that `policy` writes policies from, and that the Terraform module `github-oidc`
+//! makes CI's policy from.
+
+mod policy;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -7,6 +10,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::config::DeployThrough;
+pub use policy::{Names, Policy};
 
 /// What an action is granted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -66,7 +70,7 @@ pub struct Needs {
 
 /// The list as it is written. The actions' resource types are those of AWS's Service
 /// Authorization Reference.
-const LIST: &str = include_str!("../terraform/modules/github-oidc/actions.json");
+const LIST: &str = include_str!("../../terraform/modules/github-oidc/actions.json");
 
 #[derive(Deserialize)]
 struct Listed {
@@ -98,6 +102,11 @@ const VERIFY: &str = "verify";
 /// The commands that move a service, by the way that releases go.
 const BY_ECS: [&str; 2] = ["rollout", "rollback and stop"];
 const BY_STACK: [&str; 1] = ["rollout through CloudFormation"];
+
+/// Every command of the list, `verify` too.
+pub fn listed() -> &'static [Needs] {
+    &LISTED
+}
 
 /// What the commands need in an environment whose releases go this way.
 pub fn needs_through(way: &DeployThrough) -> impl Iterator<Item = &'static Needs> {

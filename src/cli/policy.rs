@@ -1,0 +1,155 @@
+//! `policy`: what a role of one's own must be allowed for some commands.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde::Serialize;
+
+use super::{Context, Exit, Failure};
+use crate::arn::last_part;
+use crate::config::Environment;
+use crate::permissions::{self, Names, Policy};
+use crate::report::{Event, Reporter};
+use crate::rollout::preflight::Snapshot;
+use crate::verify::gather::resources::secret_arn;
+use crate::verify::gather::service::task;
+use crate::verify::{Missing, Task};
+
+/// The list's name of the command that goes through a stack, and so needs one.
+const THROUGH_A_STACK: &str = "rollout through CloudFormation";
+/// The list's name of the command that asks IAM about its caller.
+const ASKS_ABOUT_ITS_CALLER: &str = "verify";
+/// As many characters as a managed policy may have, white space not counted
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+const LONGEST_MANAGED_POLICY: usize = 6144;
+
+/// Print the IAM policy that commands need in this environment, for a role of your own.
+///
+/// It is what the Terraform module github-oidc gives CI, for an operator's role or another CI's.
+/// The names in it come from the service and its task definition, which are read and not changed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  quilt-mcp-deploy policy --env staging --for status --for logs > policy.json"
+)]
+pub struct PolicyArgs {
+    /// A command that the role is for, as docs/permissions.md lists it; once for each
+    #[arg(long = "for", value_name = "COMMAND", required = true, value_parser = commands())]
+    commands: Vec<String>,
+    /// The role that will have the policy, for verify, which asks IAM what that role may do
+    #[arg(long, value_name = "ARN")]
+    role: Option<String>,
+}
+
+fn commands() -> PossibleValuesParser {
+    PossibleValuesParser::new(permissions::listed().iter().map(|needs| needs.command))
+}
+
+/// The policy of some commands.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct PolicyResult {
+    version: u32,
+    environment: String,
+    /// What it is for.
+    commands: BTreeSet<String>,
+    /// The policy document, as IAM takes it.
+    policy: Policy,
+}
+
+impl PolicyArgs {
+    /// Prints it.
+    ///
+    /// # Errors
+    /// [`Failure`] with exit code 2 for a command that this environment does not have, 4 when the
+    /// service or its task definition cannot be read, or 13.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let commands: BTreeSet<String> = self.commands.into_iter().collect();
+        let (environment, clients) = context.connect().await?;
+        if commands.contains(THROUGH_A_STACK) && environment.deploy_through.stack().is_none() {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("releases of {} go through no stack", environment.name),
+            )
+            .hint("use `--for rollout`, or set deploy_through = \"cloudformation\" and stack"));
+        }
+        let service = Snapshot::take(&clients, &environment).await?;
+        let task =
+            task(&clients, &service.task_definition)
+                .await
+                .map_err(|missing| match missing {
+                    Missing::Aws(error) => Failure::aws(Exit::Preflight, &error),
+                    Missing::Other(reason) => Failure::new(Exit::Preflight, reason),
+                })?;
+        let names = names(&environment, task, self.role);
+        if commands.contains(ASKS_ABOUT_ITS_CALLER) && names.caller.is_none() {
+            note(
+                context,
+                "without --role the policy does not let verify ask IAM what its caller may do; that check is unknown then",
+            );
+        }
+        let wanted = permissions::listed()
+            .iter()
+            .filter(|needs| commands.contains(needs.command));
+        let policy = Policy::of(wanted, &names);
+        if policy.characters() > LONGEST_MANAGED_POLICY {
+            note(
+                context,
+                "the policy is longer than a managed policy may be (6144 characters): make it an inline policy, or two for fewer commands each",
+            );
+        }
+        context.print(&PolicyResult {
+            version: 1,
+            environment: environment.name,
+            commands,
+            policy,
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+fn note(context: &Context, message: &str) {
+    context.reporter.event(Event::Note {
+        message: message.to_owned(),
+    });
+}
+
+fn names(environment: &Environment, task: Task, role: Option<String>) -> Names {
+    let partition = task.arn.split(':').nth(1).unwrap_or("aws").to_owned();
+    let log_group = task
+        .containers
+        .iter()
+        .find(|container| container.name == environment.container)
+        .and_then(|container| container.log_group.clone());
+    let secrets: BTreeSet<String> = task
+        .containers
+        .iter()
+        .flat_map(|container| &container.secrets)
+        .filter_map(|(_, value_from)| secret_arn(value_from))
+        .collect();
+    Names {
+        partition,
+        account_id: environment.account_id.clone(),
+        region: environment.region.clone(),
+        repository: environment.repository.clone(),
+        cluster: last_part(&environment.cluster).to_owned(),
+        service: environment.service.clone(),
+        family: task.family,
+        roles: [task.execution_role, task.task_role]
+            .into_iter()
+            .flatten()
+            .collect(),
+        log_group,
+        secrets: secrets.into_iter().collect(),
+        stack: environment.deploy_through.stack().map(str::to_owned),
+        caller: role,
+    }
+}
+
+/// The document alone, so that it can be written to a file as it is.
+impl fmt::Display for PolicyResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = serde_json::to_string_pretty(&self.policy).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
