@@ -1,6 +1,10 @@
 //! `cargo xtask bench`: what publishing costs, beside Docker and skopeo on the same machine and
 //! registry.
 
+mod base_image;
+mod builds;
+mod images;
+mod proof;
 mod world;
 
 use std::path::Path;
@@ -12,12 +16,18 @@ use anyhow::Context;
 use crate::command;
 use world::World;
 
-/// Measure nothing-to-do, a changed image and promotion, beside docker and skopeo
+/// Measure publishing and promotion, with --builds also compiling, beside docker and skopeo
 ///
-/// Prints a table. Docker's image is `FROM scratch` with a `COPY`
-/// of the finished binary: the least that Docker could have to do.
+/// Prints a table.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Compile the server with both builders too: cold, one changed line, nothing changed; and show
+    /// what the Docker builder made. Takes half an hour on two cores
+    #[arg(long)]
+    builds: bool,
+    /// The base image for that; without it one is made of this machine's packages (Debian, Ubuntu)
+    #[arg(long, value_name = "IMAGE", requires = "builds")]
+    rust_image: Option<String>,
     /// How often each thing is done; the median counts
     #[arg(long, value_name = "N", default_value = "5", value_parser = runs)]
     runs: usize,
@@ -45,11 +55,17 @@ struct Row {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let world = World::start()?;
     let runs = args.runs;
-    let rows = [
-        nothing_to_do(&world, runs)?,
-        changed_image(&world, runs)?,
-        promotion(&world, runs)?,
+    let mut rows = vec![
+        images::nothing_to_do(&world, runs)?,
+        images::changed_image(&world, runs)?,
+        images::promotion(&world, runs)?,
     ];
+    let mut seen = None;
+    if args.builds {
+        let builds = builds::Builds::prepare(&world, args.rust_image.as_deref())?;
+        rows.extend(builds.measure(runs)?);
+        seen = Some(proof::of_docker_s_image(&world, &builds)?);
+    }
     println!("\n| | quilt-mcp-deploy | docker | skopeo |\n|---|---|---|---|");
     for row in &rows {
         println!(
@@ -59,6 +75,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             shown(row.docker, row.ours),
             shown(row.skopeo, row.ours)
         );
+    }
+    if let Some(seen) = seen {
+        println!("\n{seen}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,102 +89,21 @@ fn shown(seconds: Option<f64>, ours: f64) -> String {
     }
 }
 
-fn nothing_to_do(world: &World, runs: usize) -> anyhow::Result<Row> {
-    let layout = world.image("unchanged", 0)?;
-    let publish = || world.publish(&layout, "unchanged");
-    let docker = || -> anyhow::Result<()> {
-        world.docker(&[
-            "build",
-            "--quiet",
-            "--tag",
-            &world.reference("by-docker"),
-            &world.context(),
-        ])?;
-        world.docker(&["push", "--quiet", &world.reference("by-docker")])
-    };
-    let skopeo = || {
-        world.skopeo_copy(
-            &format!("oci:{}", layout.display()),
-            &world.remote("by-skopeo"),
-        )
-    };
-    world.docker_context(0)?;
-    publish()?;
-    docker()?;
-    skopeo()?;
-    Ok(Row {
-        what: "publish, nothing to do",
-        ours: median(runs, |_| publish())?,
-        docker: Some(median(runs, |_| docker())?),
-        skopeo: Some(median(runs, |_| skopeo())?),
-    })
-}
-
-/// Another binary each time, of the server's size.
-fn changed_image(world: &World, runs: usize) -> anyhow::Result<Row> {
-    let layouts = (0..runs)
-        .map(|run| world.image(&format!("changed-{run}"), 1 + run as u64))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let ours = median(runs, |run| {
-        world.publish(&layouts[run], &format!("ours-{run}"))
-    })?;
-    // Other content for each tool: a blob that one of them sent is nothing to do for the next.
-    let others = (0..runs)
-        .map(|run| world.image(&format!("skopeo-{run}"), 1000 + run as u64))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let skopeo = median(runs, |run| {
-        let from = format!("oci:{}", others[run].display());
-        world.skopeo_copy(&from, &world.remote(&format!("skopeo-{run}")))
-    })?;
-    for run in 0..runs {
-        world.docker_context(2000 + run as u64)?;
-        let tag = world.reference(&format!("docker-{run}"));
-        world.docker(&["build", "--quiet", "--tag", &tag, &world.context()])?;
-    }
-    let docker = median(runs, |run| {
-        world.docker(&[
-            "push",
-            "--quiet",
-            &world.reference(&format!("docker-{run}")),
-        ])
-    })?;
-    Ok(Row {
-        what: "push of a changed image",
-        ours,
-        docker: Some(docker),
-        skopeo: Some(skopeo),
-    })
-}
-
-/// From one repository to another of the same registry.
-fn promotion(world: &World, runs: usize) -> anyhow::Result<Row> {
-    for run in 0..runs {
-        for by in ["by-us", "by-skopeo"] {
-            world.create_repository(&format!("{by}/{run}"))?;
-        }
-    }
-    let ours = median(runs, |run| world.promote("unchanged", run))?;
-    let skopeo = median(runs, |run| {
-        let to = world.remote_in(&format!("by-skopeo/{run}"), "unchanged");
-        world.skopeo_copy(&world.remote("unchanged"), &to)
-    })?;
-    Ok(Row {
-        what: "promotion within a registry",
-        ours,
-        docker: None,
-        skopeo: Some(skopeo),
-    })
-}
-
+/// How long it takes, in the middle of several times.
 fn median(runs: usize, mut work: impl FnMut(usize) -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let mut seconds = Vec::new();
-    for run in 0..runs {
-        let begun = Instant::now();
-        work(run)?;
-        seconds.push(begun.elapsed().as_secs_f64());
-    }
+    let times = (0..runs).map(|run| seconds(|| work(run)));
+    Ok(middle(times.collect::<anyhow::Result<_>>()?))
+}
+
+fn seconds(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let begun = Instant::now();
+    work()?;
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+fn middle(mut seconds: Vec<f64>) -> f64 {
     seconds.sort_by(f64::total_cmp);
-    Ok(seconds[runs / 2])
+    seconds[seconds.len() / 2]
 }
 
 /// Runs a program quietly; its last words are in the error.

@@ -27,6 +27,9 @@ CMD [\"serve\"]
 ";
 
 pub struct World {
+    workspace: PathBuf,
+    target: PathBuf,
+    tools: PathBuf,
     folder: PathBuf,
     binary: PathBuf,
     server: Vec<u8>,
@@ -62,6 +65,9 @@ impl World {
             registry: String::new(),
             endpoint: String::new(),
             folder,
+            workspace,
+            target,
+            tools,
             _engine: engine,
         };
         world.run(&["local", "up"])?;
@@ -70,7 +76,7 @@ impl World {
         (world.registry, world.endpoint) = (field("registry"), field("endpoint_url"));
         world.write_configuration()?;
         world.log_in()?;
-        world.server = world.build_server(&workspace)?;
+        world.server = world.build_server()?;
         Ok(world)
     }
 
@@ -129,25 +135,51 @@ impl World {
     }
 
     /// The server's binary, out of the image that the native builder makes.
-    fn build_server(&self, workspace: &Path) -> anyhow::Result<Vec<u8>> {
-        let mut build = self.command(&["build", "--builder", "native", "--output", "json"]);
-        build.current_dir(workspace);
+    fn build_server(&self) -> anyhow::Result<Vec<u8>> {
+        let layout = self.build(&self.workspace, &self.target, &["--builder=native"])?;
+        self.load(&layout, "server:x")?;
+        let binary = self.binary_of("server:x", "quilt-mcp-server")?;
+        fs::read(&binary).context("the server's binary cannot be read")
+    }
+
+    /// The image of a checkout, compiled in `target`: a folder.
+    pub fn build(
+        &self,
+        checkout: &Path,
+        target: &Path,
+        arguments: &[&str],
+    ) -> anyhow::Result<PathBuf> {
+        let mut build = self.command(&["build", "--output", "json"]);
+        build
+            .args(arguments)
+            .current_dir(checkout)
+            .env("CARGO_TARGET_DIR", target);
         let built: Value = serde_json::from_str(&command::capture(&mut build)?)?;
         let layout = built["image"]["layout"].as_str().context("no layout")?;
-        let archive = self.folder.join("server.tar");
+        Ok(layout.into())
+    }
+
+    /// Gives an image to the engine, under this name.
+    pub fn load(&self, layout: &Path, name: &str) -> anyhow::Result<()> {
+        let archive = self.folder.join("load.tar").display().to_string();
         self.skopeo(&[
             "copy",
             "--quiet",
-            &format!("oci:{layout}"),
-            &format!("docker-archive:{}:server:x", archive.display()),
+            &format!("oci:{}", layout.display()),
+            &format!("docker-archive:{archive}:{name}"),
         ])?;
-        self.docker(&["load", "--quiet", "--input", &archive.display().to_string()])?;
-        let id = command::capture(&mut self.docker_command(&["create", "server:x"])?)?;
-        let binary = self.folder.join("quilt-mcp-server");
-        let from = format!("{}:/quilt-mcp-server", id.trim());
+        self.docker(&["load", "--quiet", "--input", &archive])?;
+        fs::remove_file(archive).context("an archive cannot be removed")
+    }
+
+    /// The server's binary out of an image that the engine has, as a file of this name.
+    pub fn binary_of(&self, image: &str, file: &str) -> anyhow::Result<PathBuf> {
+        let id = self.docker_says(&["create", image])?;
+        let binary = self.folder.join(file);
+        let from = format!("{id}:/quilt-mcp-server");
         self.docker(&["cp", &from, &binary.display().to_string()])?;
-        self.docker(&["rm", id.trim()])?;
-        fs::read(&binary).context("the server's binary cannot be read")
+        self.docker(&["rm", &id])?;
+        Ok(binary)
     }
 
     /// Docker's context, with a binary of its own for each number.
@@ -221,6 +253,27 @@ impl World {
             .map(drop)
     }
 
+    /// This repository.
+    pub fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// What stays from one run to the next.
+    pub fn tools(&self) -> &Path {
+        &self.tools
+    }
+
+    /// What goes with this run.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What Docker's client prints, less the last line's end.
+    pub fn docker_says(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let said = command::capture(&mut self.docker_command(arguments)?)?;
+        Ok(said.trim_end().to_owned())
+    }
+
     pub fn docker(&self, arguments: &[&str]) -> anyhow::Result<()> {
         quietly(&mut self.docker_command(arguments)?)
     }
@@ -258,7 +311,8 @@ impl World {
         Ok(command)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Our own command.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .args(arguments)
