@@ -148,7 +148,7 @@ fn pack(archive: &Path, folder: &Path, names: &[PathBuf], prefix: &str) -> anyho
         .arg(archive)
         .args(["--owner=0", "--group=0", "--numeric-owner"])
         // Names alone: a link's target stays as it is.
-        .arg(format!("--transform=flags=S;s,^,{prefix},"))
+        .arg(format!("--transform=s,^,{prefix},S"))
         .arg("--directory")
         .arg(folder)
         .arg("--files-from")
