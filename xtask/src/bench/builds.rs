@@ -10,7 +10,7 @@ use anyhow::Context;
 use super::world::World;
 use super::{Row, base_image, median, middle, quietly, seconds};
 
-/// A change takes half a minute and more with either; three of them are enough.
+/// A change takes more than a minute with either; three of them are enough.
 const CHANGES: usize = 3;
 /// Where a line is changed: text that the server prints, so that its binary changes too.
 const CHANGED: (&str, &str) = ("server/src/healthcheck.rs", "no answer from http");
@@ -45,38 +45,43 @@ impl<'a> Builds<'a> {
         })
     }
 
-    /// The rows: cold, nothing changed, one changed line.
+    /// The first build, with nothing compiled and no step cached.
     ///
     /// # Errors
-    /// When a build or a push fails.
-    pub fn measure(&self, runs: usize) -> anyhow::Result<[Row; 3]> {
-        let cold = Row {
+    /// When a build or a push fails, as of the other rows.
+    pub fn cold(&self) -> anyhow::Result<Row> {
+        Ok(Row {
             what: "build and push, nothing compiled yet",
             ours: seconds(|| self.ours())?,
             docker: Some(seconds(|| self.docker("cold", &["--no-cache"]))?),
             skopeo: None,
-        };
-        // Steps that were built without the cache are in it all the same.
-        let unchanged = Row {
+        })
+    }
+
+    /// The same commit again. Steps that were built without the cache are in it all the same.
+    pub fn unchanged(&self, runs: usize) -> anyhow::Result<Row> {
+        Ok(Row {
             what: "build and push, nothing changed",
             ours: median(runs, |_| self.ours())?,
             docker: Some(median(runs, |_| self.docker("cold", &[]))?),
             skopeo: None,
-        };
-        let runs = runs.min(CHANGES);
+        })
+    }
+
+    /// A commit with another line in the server, each time.
+    pub fn changed(&self, runs: usize) -> anyhow::Result<Row> {
         let (mut ours, mut docker) = (Vec::new(), Vec::new());
-        for run in 0..runs {
+        for run in 0..runs.min(CHANGES) {
             self.change(run)?;
             ours.push(seconds(|| self.ours())?);
             docker.push(seconds(|| self.docker(&format!("changed-{run}"), &[]))?);
         }
-        let changed = Row {
+        Ok(Row {
             what: "build and push, one changed line",
             ours: middle(ours),
             docker: Some(middle(docker)),
             skopeo: None,
-        };
-        Ok([cold, unchanged, changed])
+        })
     }
 
     /// `publish` of the checkout, as a release does it.

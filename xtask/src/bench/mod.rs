@@ -14,6 +14,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::command;
+use builds::Builds;
 use world::World;
 
 /// Measure publishing and promotion, with --builds also compiling, beside docker and skopeo
@@ -48,38 +49,37 @@ struct Row {
     skopeo: Option<f64>,
 }
 
-/// Measures and prints.
+/// Measures, and prints each line of the table when it is known.
 ///
 /// # Errors
 /// When a program that is measured is missing or fails.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let world = World::start()?;
     let runs = args.runs;
-    let mut rows = vec![
-        images::nothing_to_do(&world, runs)?,
-        images::changed_image(&world, runs)?,
-        images::promotion(&world, runs)?,
-    ];
-    let mut seen = None;
-    if args.builds {
-        let builds = builds::Builds::prepare(&world, args.rust_image.as_deref())?;
-        rows.extend(builds.measure(runs)?);
-        seen = Some(proof::of_docker_s_image(&world, &builds)?);
-    }
     println!("\n| | quilt-mcp-deploy | docker | skopeo |\n|---|---|---|---|");
-    for row in &rows {
-        println!(
-            "| {} | {:.2} s | {} | {} |",
-            row.what,
-            row.ours,
-            shown(row.docker, row.ours),
-            shown(row.skopeo, row.ours)
-        );
-    }
-    if let Some(seen) = seen {
-        println!("\n{seen}");
+    images::nothing_to_do(&world, runs)?.print();
+    images::changed_image(&world, runs)?.print();
+    images::promotion(&world, runs)?.print();
+    if args.builds {
+        let builds = Builds::prepare(&world, args.rust_image.as_deref())?;
+        builds.cold()?.print();
+        builds.unchanged(runs)?.print();
+        builds.changed(runs)?.print();
+        println!("\n{}", proof::of_docker_s_image(&world, &builds)?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Row {
+    fn print(&self) {
+        println!(
+            "| {} | {:.2} s | {} | {} |",
+            self.what,
+            self.ours,
+            shown(self.docker, self.ours),
+            shown(self.skopeo, self.ours)
+        );
+    }
 }
 
 fn shown(seconds: Option<f64>, ours: f64) -> String {

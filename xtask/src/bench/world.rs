@@ -317,6 +317,7 @@ impl World {
         command
             .args(arguments)
             .current_dir(&self.folder)
+            .env("DOCKER_HOST", &self.docker_host)
             .env("QUILT_MCP_STATE_DIR", self.folder.join("state"))
             .env("QUILT_MCP_LOCAL_PORT", "0")
             .env("AWS_ACCESS_KEY_ID", "bench")
