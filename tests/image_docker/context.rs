@@ -52,8 +52,10 @@ async fn dockerignore_means_what_docker_takes_it_for() {
             .iter()
             .map(|path| path.to_str().unwrap().to_owned())
             .collect();
-        // Docker's client always sends these two: the engine needs them.
-        ours.retain(|path| path != "Dockerfile" && path != ".dockerignore");
+        // These are sent in any case: the engine needs them.
+        ours.retain(|path| {
+            !["Dockerfile", "server/Dockerfile", ".dockerignore"].contains(&path.as_str())
+        });
         assert_eq!(ours, in_docker(folder.path(), &root), "{ignore:?}");
     }
 }
@@ -83,6 +85,7 @@ fn in_docker(folder: &Path, root: &Path) -> Vec<String> {
         .filter(|path| {
             ![
                 "Dockerfile",
+                "server/Dockerfile",
                 ".dockerignore",
                 ".dockerenv",
                 "etc/hosts",
@@ -105,7 +108,8 @@ fn no_secret_and_no_build_product_enters_the_context() {
         ("terraform/terraform.tfstate", "x"),
         (".cargo/credentials.toml", "x"),
     ];
-    let checkout = workspace(folder.path(), &secrets);
+    let nothing_ignored = [(".dockerignore", "")];
+    let checkout = workspace(folder.path(), &[&secrets[..], &nothing_ignored].concat());
     std::fs::create_dir_all(folder.path().join("target/debug")).unwrap();
     std::fs::write(folder.path().join("target/debug/x"), "").unwrap();
     std::fs::write(folder.path().join("server/src/new.rs"), "").unwrap();
@@ -128,6 +132,8 @@ fn our_own_context_holds_what_the_dockerfile_copies_and_little_else() {
     let context = Context::of(&checkout).unwrap();
     let has = |path: &str| context.files().iter().any(|file| file == Path::new(path));
     for needed in [
+        "server/Dockerfile",
+        ".dockerignore",
         "Cargo.lock",
         "src/lib.rs",
         "local/src/lib.rs",

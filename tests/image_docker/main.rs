@@ -17,9 +17,11 @@ use quilt_mcp_deploy::image::{Checkout, DockerOptions};
 use support::workspace::small_workspace;
 
 const DOCKERFILE: &str = include_str!("../../server/Dockerfile");
+const IGNORE: &str = include_str!("../../.dockerignore");
 const PROGRAM: &str = "fn main() { println!(\"quilt-mcp-server 1.4.0\"); }\n";
 const OTHERS: &[(&str, &str)] = &[
     ("server/Dockerfile", DOCKERFILE),
+    (".dockerignore", IGNORE),
     ("src/lib.rs", ""),
     ("local/Cargo.toml", ""),
     ("xtask/Cargo.toml", ""),

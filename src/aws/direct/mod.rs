@@ -10,6 +10,7 @@ mod question;
 mod service;
 mod xml;
 
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -33,21 +34,28 @@ const ATTEMPTS: usize = 4;
 /// The APIs that are asked directly.
 #[derive(Debug, Clone)]
 pub struct Direct {
-    http: Option<reqwest::Client>,
+    /// Made when something is asked: reading the machine's certificates takes longer than most
+    /// commands' calls to an endpoint near by, and few of them ask.
+    http: Arc<LazyLock<Result<reqwest::Client, String>>>,
     credentials: Option<SharedCredentialsProvider>,
     region: String,
     endpoint_url: Option<String>,
 }
 
+fn http_client() -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .timeout(ATTEMPT_DEADLINE)
+        .connect_timeout(Duration::from_secs(5))
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| format!("the HTTP client cannot be set up: {}", root_causes(&error)))
+}
+
 impl Direct {
     /// With the credentials, region and endpoint of the SDK's own clients; makes no call.
     pub(super) fn new(config: &SdkConfig) -> Self {
-        let http = reqwest::Client::builder()
-            .timeout(ATTEMPT_DEADLINE)
-            .connect_timeout(Duration::from_secs(5))
-            .redirect(reqwest::redirect::Policy::none());
         Self {
-            http: http.build().ok(),
+            http: Arc::new(LazyLock::new(http_client)),
             credentials: config.credentials_provider(),
             region: config
                 .region()
@@ -86,12 +94,9 @@ impl Direct {
 
     async fn attempt(&self, question: &Question) -> Result<Value, AwsError> {
         let request = self.signed(question).await?;
-        let http = self.http.as_ref().ok_or_else(|| {
-            question.failed(
-                AwsErrorKind::Unreachable,
-                "the HTTP client cannot be set up".into(),
-            )
-        })?;
+        let http = (**self.http)
+            .as_ref()
+            .map_err(|reason| question.failed(AwsErrorKind::Unreachable, reason.clone()))?;
         let lost = |error: reqwest::Error| {
             question.failed(AwsErrorKind::Unreachable, root_causes(&error.without_url()))
         };

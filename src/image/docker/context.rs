@@ -9,6 +9,7 @@ use tar::{Builder, HeaderMode};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::DOCKERFILE;
 use super::error::DockerBuildError;
 use super::ignore::Ignore;
 use crate::image::source::Checkout;
@@ -29,6 +30,10 @@ impl Context {
     /// Every file of the checkout that git does not ignore, less what `.dockerignore` excludes
     /// and what is nobody else's business (keys, environment files, Terraform's state).
     ///
+    /// The Dockerfile and `.dockerignore` are sent even where the latter excludes them: the engine
+    /// reads both, and keeps from the build's steps what is excluded
+    /// (<https://docs.docker.com/build/concepts/context/#dockerignore-files>).
+    ///
     /// # Errors
     /// When git does not answer, and when `.dockerignore` cannot be read.
     pub fn of(checkout: &Checkout) -> Result<Self, DockerBuildError> {
@@ -45,7 +50,11 @@ impl Context {
         let ignore = Ignore::parse(&text).map_err(unreadable)?;
         let always = Ignore::always();
         let mut files = checkout.files()?;
-        files.retain(|file| !ignore.excludes(file) && !always.excludes(file));
+        let for_the_engine = [DOCKERFILE, IGNORE_FILE].map(Path::new);
+        files.retain(|file| {
+            let sent = for_the_engine.contains(&file.as_path()) || !ignore.excludes(file);
+            sent && !always.excludes(file)
+        });
         files.sort();
         files.dedup();
         Ok(Self {
