@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use anstream::adapter::strip_str;
 use bollard::models::BuildInfo;
 
 use crate::image::progress::BuildProgress;
@@ -29,7 +30,7 @@ impl Follow {
         let mut said = Vec::new();
         self.unfinished_line += info.stream.as_deref().unwrap_or_default();
         while let Some((line, rest)) = self.unfinished_line.split_once('\n') {
-            let (line, rest) = (line.trim_end().to_owned(), rest.to_owned());
+            let (line, rest) = (line.to_owned(), rest.to_owned());
             self.unfinished_line = rest;
             said.extend(self.line(line));
         }
@@ -40,7 +41,9 @@ impl Follow {
         said
     }
 
-    fn line(&mut self, line: String) -> Option<BuildProgress> {
+    fn line(&mut self, coloured: String) -> Option<BuildProgress> {
+        // Docker's own builder writes in red what a step wrote to its standard error.
+        let line = strip_str(&coloured).to_string().trim_end().to_owned();
         if line.is_empty() {
             return None;
         }
@@ -113,8 +116,8 @@ mod tests {
         for text in [
             "Step 1/2 : FROM scratch\n",
             " ---> \n",
-            "Step 2/",
-            "2 : RUN x\nout\n\nput",
+            "\u{1b}[0mStep 2/",
+            "2 : RUN x\n\u{1b}[91mout\n\u{1b}[0m\nput",
         ] {
             said.extend(follow.note(stream(text)));
         }
