@@ -119,29 +119,34 @@ async fn not_identified(
     environment: &Environment,
     error: &SdkError<GetCallerIdentityError, HttpResponse>,
 ) -> AwsError {
-    let profile = environment
-        .profile
-        .clone()
-        .or_else(|| std::env::var("AWS_PROFILE").ok());
-    let credentials = match &profile {
-        Some(profile) => format!("{} with profile {profile}", environment.name),
+    let with = |profile: &str| format!("{} with profile {profile}", environment.name);
+    let credentials = match &environment.profile {
+        Some(profile) => with(profile),
         None => environment.name.clone(),
     };
     let mut said = AwsError::new("sts:GetCallerIdentity", credentials, error);
-    if let Some(profile) = profile
-        && said.kind == AwsErrorKind::CredentialsMissing
-        && let Err(lack) = ProfileFileCredentialsProvider::builder()
-            .profile_name(profile)
-            .build()
-            .provide_credentials()
-            .await
+    let named = || {
+        environment
+            .profile
+            .clone()
+            .or_else(|| std::env::var("AWS_PROFILE").ok())
+    };
+    if said.kind == AwsErrorKind::CredentialsMissing
+        && let Some(profile) = named()
     {
-        said.message = match lack {
-            CredentialsError::CredentialsNotLoaded(_) => {
-                "the shared AWS configuration has no such profile, or none with credentials".into()
+        said.resource = with(&profile);
+        let credentials = ProfileFileCredentialsProvider::builder()
+            .profile_name(profile)
+            .build();
+        match credentials.provide_credentials().await {
+            Err(CredentialsError::CredentialsNotLoaded(_)) => {
+                said.message =
+                    "the shared AWS configuration has no such profile, or none with credentials"
+                        .into();
             }
-            lack => root_causes(&lack),
-        };
+            Err(lack) => said.message = root_causes(&lack),
+            Ok(_) => {}
+        }
     }
     said
 }
