@@ -4,3 +4,8 @@
 pub fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
+
+/// `aws` of `arn:aws:…`, also where the text is no ARN.
+pub fn partition(arn: &str) -> &str {
+    arn.split(':').nth(1).unwrap_or("aws")
+}

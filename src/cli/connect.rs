@@ -12,7 +12,7 @@ use url::Url;
 use super::{Context, Exit, Failure};
 use crate::connect::{Client, ConnectError, Merged, Server, SettingsFile, Token, curl};
 use crate::files::is_on_search_path;
-use crate::report::{Event, Reporter as _};
+use crate::report::Reporter as _;
 
 /// Print an MCP client's configuration for the environment, or add it to the client's file.
 ///
@@ -137,7 +137,7 @@ impl ConnectArgs {
             notes: notes.clone(),
         })?;
         for message in notes {
-            context.reporter.event(Event::Note { message });
+            context.reporter.note(message);
         }
         Ok(Exit::Done)
     }

@@ -145,12 +145,10 @@ impl LogsArgs {
             return written(write_object(&result)).map(|_| Exit::Done);
         }
         if lines.is_empty() && !self.follow {
-            context.reporter.event(Event::Note {
-                message: format!(
-                    "no line in {group} since {:.0}; --since looks further back",
-                    since.0
-                ),
-            });
+            context.reporter.note(format!(
+                "no line in {group} since {:.0}; --since looks further back",
+                since.0
+            ));
         }
         let mut open = show_lines(context, lines)?;
         let mut troubled = false;

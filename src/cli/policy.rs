@@ -8,19 +8,15 @@ use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use super::{Context, Exit, Failure};
-use crate::arn::last_part;
+use crate::arn::{last_part, partition};
 use crate::config::Environment;
-use crate::permissions::{self, Names, Policy};
-use crate::report::{Event, Reporter};
+use crate::permissions::{self, Names, Needs, On, Policy};
+use crate::report::Reporter;
 use crate::rollout::preflight::Snapshot;
 use crate::verify::gather::resources::secret_arn;
 use crate::verify::gather::service::task;
 use crate::verify::{Missing, Task};
 
-/// The list's name of the command that goes through a stack, and so needs one.
-const THROUGH_A_STACK: &str = "rollout through CloudFormation";
-/// The list's name of the command that asks IAM about its caller.
-const ASKS_ABOUT_ITS_CALLER: &str = "verify";
 /// As many characters as a managed policy may have, white space not counted
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 const LONGEST_MANAGED_POLICY: usize = 6144;
@@ -65,8 +61,13 @@ impl PolicyArgs {
     /// service or its task definition cannot be read, or 13.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let commands: BTreeSet<String> = self.commands.into_iter().collect();
+        let wanted: Vec<&Needs> = permissions::listed()
+            .iter()
+            .filter(|needs| commands.contains(needs.command))
+            .collect();
+        let need = |on| wanted.iter().any(|needs| needs.needs_on(on));
         let (environment, clients) = context.connect().await?;
-        if commands.contains(THROUGH_A_STACK) && environment.deploy_through.stack().is_none() {
+        if need(On::Stack) && environment.deploy_through.stack().is_none() {
             return Err(Failure::new(
                 Exit::Usage,
                 format!("releases of {} go through no stack", environment.name),
@@ -82,19 +83,14 @@ impl PolicyArgs {
                     Missing::Other(reason) => Failure::new(Exit::Preflight, reason),
                 })?;
         let names = names(&environment, task, self.role);
-        if commands.contains(ASKS_ABOUT_ITS_CALLER) && names.caller.is_none() {
-            note(
-                context,
+        if need(On::Caller) && names.caller.is_none() {
+            context.reporter.note(
                 "without --role the policy does not let verify ask IAM what its caller may do; that check is unknown then",
             );
         }
-        let wanted = permissions::listed()
-            .iter()
-            .filter(|needs| commands.contains(needs.command));
         let policy = Policy::of(wanted, &names);
         if policy.characters() > LONGEST_MANAGED_POLICY {
-            note(
-                context,
+            context.reporter.note(
                 "the policy is longer than a managed policy may be (6144 characters): make it an inline policy, or two for fewer commands each",
             );
         }
@@ -108,19 +104,7 @@ impl PolicyArgs {
     }
 }
 
-fn note(context: &Context, message: &str) {
-    context.reporter.event(Event::Note {
-        message: message.to_owned(),
-    });
-}
-
 fn names(environment: &Environment, task: Task, role: Option<String>) -> Names {
-    let partition = task.arn.split(':').nth(1).unwrap_or("aws").to_owned();
-    let log_group = task
-        .containers
-        .iter()
-        .find(|container| container.name == environment.container)
-        .and_then(|container| container.log_group.clone());
     let secrets: BTreeSet<String> = task
         .containers
         .iter()
@@ -128,18 +112,17 @@ fn names(environment: &Environment, task: Task, role: Option<String>) -> Names {
         .filter_map(|(_, value_from)| secret_arn(value_from))
         .collect();
     Names {
-        partition,
+        partition: partition(&task.arn).to_owned(),
         account_id: environment.account_id.clone(),
         region: environment.region.clone(),
         repository: environment.repository.clone(),
         cluster: last_part(&environment.cluster).to_owned(),
         service: environment.service.clone(),
+        roles: task.roles().cloned().collect(),
+        log_group: task
+            .container(&environment.container)
+            .and_then(|container| container.log_group.clone()),
         family: task.family,
-        roles: [task.execution_role, task.task_role]
-            .into_iter()
-            .flatten()
-            .collect(),
-        log_group,
         secrets: secrets.into_iter().collect(),
         stack: environment.deploy_through.stack().map(str::to_owned),
         caller: role,

@@ -18,7 +18,7 @@ use crate::registry::{
     Access, Ecr, PublishProgress, Published, Repository, Scan, Severity, publish_image,
     published_before,
 };
-use crate::report::{Event, Reporter, Stage};
+use crate::report::{Reporter, Stage};
 
 /// Push this checkout's image to the environment's repository and print its digest.
 ///
@@ -293,9 +293,7 @@ pub async fn repository(
         None if create => {
             let tags: Vec<(String, String)> = environment.tags.clone().into_iter().collect();
             let created = ecr.create_repository(name, &tags).await.map_err(refused)?;
-            context.reporter.event(Event::Note {
-                message: format!("created the repository {name}: immutable tags, scan on push"),
-            });
+            context.reporter.note(format!("created the repository {name}: immutable tags, scan on push"));
             Ok(created)
         }
         None => Err(Failure::new(

@@ -4,7 +4,7 @@
 
 mod policy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -131,21 +131,33 @@ pub fn verify() -> &'static [Permission] {
     &found.expect("the list has verify").permissions
 }
 
+impl Needs {
+    /// Whether it needs anything on this.
+    pub fn needs_on(&self, on: On) -> bool {
+        self.permissions
+            .iter()
+            .any(|permission| permission.on == on)
+    }
+}
+
+/// What the commands need, by what they need it on.
+pub fn actions_on<'a>(
+    commands: impl IntoIterator<Item = &'a Needs>,
+) -> BTreeMap<On, BTreeSet<&'static str>> {
+    let mut actions: BTreeMap<On, BTreeSet<&'static str>> = BTreeMap::new();
+    for permission in commands.into_iter().flat_map(|needs| &needs.permissions) {
+        actions
+            .entry(permission.on)
+            .or_default()
+            .insert(permission.action);
+    }
+    actions
+}
+
 /// Every action of the commands, each once, with the commands that need it.
 pub fn all() -> Vec<(Permission, Vec<&'static str>)> {
-    each_once(needs())
-}
-
-/// The same, of the commands of an environment whose releases go this way.
-pub fn all_through(way: &DeployThrough) -> Vec<(Permission, Vec<&'static str>)> {
-    each_once(needs_through(way))
-}
-
-fn each_once(
-    commands: impl Iterator<Item = &'static Needs>,
-) -> Vec<(Permission, Vec<&'static str>)> {
     let mut found: Vec<(Permission, Vec<&'static str>)> = Vec::new();
-    for needs in commands {
+    for needs in needs() {
         for permission in &needs.permissions {
             match found.iter_mut().find(|(known, _)| known == permission) {
                 Some((_, commands)) => commands.push(needs.command),

@@ -1,13 +1,13 @@
 //! The IAM policy of some commands in one environment: what the Terraform module `github-oidc`
 //! gives CI, for a role of any other kind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Needs, On};
+use super::{Needs, On, actions_on};
 
 /// What the statements of a policy name.
 #[derive(Debug, Clone, Default)]
@@ -62,13 +62,6 @@ impl Policy {
     /// What `commands` need, a statement for each kind of thing that they need something on.
     /// What [`Names`] has no name for is left out: there is nothing to grant.
     pub fn of<'a>(commands: impl IntoIterator<Item = &'a Needs>, names: &Names) -> Self {
-        let mut actions: BTreeMap<On, BTreeSet<&'static str>> = BTreeMap::new();
-        for permission in commands.into_iter().flat_map(|needs| &needs.permissions) {
-            actions
-                .entry(permission.on)
-                .or_default()
-                .insert(permission.action);
-        }
         let statement = |(on, action)| Statement {
             sid: format!("{on:?}"),
             effect: "Allow",
@@ -76,7 +69,7 @@ impl Policy {
             resource: names.resources(on),
             condition: names.condition(on),
         };
-        let mut statements: Vec<Statement> = actions
+        let mut statements: Vec<Statement> = actions_on(commands)
             .into_iter()
             .map(statement)
             .filter(|statement| !statement.resource.is_empty())

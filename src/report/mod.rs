@@ -47,6 +47,16 @@ pub trait Reporter: Send + Sync {
             message: message.into(),
         });
     }
+
+    /// What explains a result, or is left for an operator to do.
+    fn note(&self, message: impl Into<String>)
+    where
+        Self: Sized,
+    {
+        self.event(Event::Note {
+            message: message.into(),
+        });
+    }
 }
 
 impl<R: Reporter + ?Sized> Reporter for Arc<R> {

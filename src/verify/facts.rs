@@ -171,6 +171,21 @@ pub struct Task {
     pub task_role: Option<String>,
 }
 
+impl Task {
+    /// The container of this name.
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        let named = |container: &&Container| container.name == name;
+        self.containers.iter().find(named)
+    }
+
+    /// The ARNs of its roles.
+    pub fn roles(&self) -> impl Iterator<Item = &String> {
+        [&self.execution_role, &self.task_role]
+            .into_iter()
+            .flatten()
+    }
+}
+
 /// A container of a task definition.
 #[derive(Debug, Clone)]
 pub struct Container {
@@ -387,9 +402,7 @@ impl Facts {
     /// The container that runs the server, where the task definition has it.
     pub fn container(&self) -> Option<&Container> {
         let task = self.task.as_ref().ok()?;
-        task.containers
-            .iter()
-            .find(|container| container.name == self.environment.container)
+        task.container(&self.environment.container)
     }
 
     /// The actions that AWS denied while facts were gathered, each once.

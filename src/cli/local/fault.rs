@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, Exit, Failure, control, running};
-use crate::report::{Event, Reporter};
+use crate::report::Reporter;
 
 /// Faults of the local environment.
 #[derive(Debug, Subcommand)]
@@ -334,9 +334,9 @@ async fn switch_on(
         Fault::OtherDeployment { .. } | Fault::RetireTask { .. } => "it has happened",
         _ => "`local fault clear` or `local down`",
     };
-    context.reporter.event(Event::Note {
-        message: format!("the fault {} is on until {until}", fault.name()),
-    });
+    context
+        .reporter
+        .note(format!("the fault {} is on until {until}", fault.name()));
     Ok(())
 }
 

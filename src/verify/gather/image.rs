@@ -16,9 +16,7 @@ pub(super) async fn running(
     let task = task.as_ref().map_err(|_| unseen("task definition"))?;
     let repository = known(repository)?;
     let name = task
-        .containers
-        .iter()
-        .find(|container| container.name == environment.container)
+        .container(&environment.container)
         .map(|container| container.image.clone())
         .ok_or_else(|| {
             Missing::Other(format!("there is no container {}", environment.container))

@@ -1,11 +1,12 @@
 //! What IAM says that the caller may do: a simulation, which carries nothing out.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::resources::get_role;
+use crate::arn::{last_part, partition};
 use crate::aws::direct::{Question, Service as Api};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
@@ -24,22 +25,18 @@ pub(super) async fn decisions(
     let principal = principal(clients, caller).await?;
     let task = task.as_ref().ok();
     let resources = Resources {
-        partition: caller.arn.split(':').nth(1).unwrap_or("aws"),
+        partition: partition(&caller.arn),
         environment,
         service: service.as_ref().ok().and_then(Option::as_ref),
         task,
     };
-    let mut actions: BTreeMap<On, Vec<&'static str>> = BTreeMap::new();
-    for (permission, _) in permissions::all_through(&environment.deploy_through) {
-        actions
-            .entry(permission.on)
-            .or_default()
-            .push(permission.action);
-    }
-    let asked = actions.into_iter().filter_map(|(on, actions)| {
-        let arns = resources.arns(on);
-        (!arns.is_empty()).then(|| simulate(clients, &principal, on, actions, arns, &resources))
-    });
+    let needs = permissions::needs_through(&environment.deploy_through);
+    let asked = permissions::actions_on(needs)
+        .into_iter()
+        .filter_map(|(on, actions)| {
+            let arns = resources.arns(on);
+            (!arns.is_empty()).then(|| simulate(clients, &principal, on, actions, arns, &resources))
+        });
     let answers = join_all(asked).await;
     let mut decisions = Vec::new();
     for answer in answers {
@@ -72,7 +69,7 @@ async fn simulate(
     clients: &Clients,
     principal: &str,
     on: On,
-    actions: Vec<&'static str>,
+    actions: BTreeSet<&'static str>,
     arns: Vec<String>,
     resources: &Resources<'_>,
 ) -> Result<Vec<Decision>, AwsError> {
@@ -136,7 +133,7 @@ impl Resources<'_> {
     /// What `on` is in this environment; none where it is not known.
     fn arns(&self, on: On) -> Vec<String> {
         let environment = self.environment;
-        let cluster = crate::arn::last_part(&environment.cluster);
+        let cluster = last_part(&environment.cluster);
         let service = &environment.service;
         // A name that no task and no deployment has: policies name them with wildcards.
         const ANY: &str = "00000000000000000000000000000000";
@@ -171,8 +168,7 @@ impl Resources<'_> {
             On::Roles | On::PassedRoles => self
                 .task
                 .into_iter()
-                .flat_map(|task| [&task.execution_role, &task.task_role])
-                .flatten()
+                .flat_map(Task::roles)
                 .cloned()
                 .collect(),
             On::Stack => environment
@@ -183,9 +179,7 @@ impl Resources<'_> {
                 .collect(),
             On::LogGroup => self
                 .task
-                .into_iter()
-                .flat_map(|task| &task.containers)
-                .find(|container| container.name == environment.container)
+                .and_then(|task| task.container(&environment.container))
                 .and_then(|container| container.log_group.as_ref())
                 .map(|group| self.arn("logs", &format!("log-group:{group}:log-stream:")))
                 .into_iter()

@@ -16,10 +16,7 @@ pub(super) async fn log_group(
     task: &Fetched<Task>,
 ) -> Fetched<LogGroup> {
     let task = task.as_ref().map_err(|_| unseen("task definition"))?;
-    let container = task
-        .containers
-        .iter()
-        .find(|container| container.name == environment.container);
+    let container = task.container(&environment.container);
     let Some(name) = container.and_then(|container| container.log_group.clone()) else {
         return Err(Missing::Other(
             "the container names no awslogs-group".into(),
