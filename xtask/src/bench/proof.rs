@@ -1,7 +1,6 @@
 //! What the Docker builder made of the real Dockerfile: whether it may be published, whether it
 //! serves, and how it differs from what the native builder made.
 
-use std::fs;
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,8 +28,7 @@ pub fn of_docker_s_image(world: &World, builds: &Builds) -> anyhow::Result<Strin
     world.load(&native, NATIVE)?;
     let version = world.docker_says(&["run", "--rm", "--network=host", DOCKER, "--version"])?;
     serve(world)?;
-    let program = fs::read(world.binary_of(DOCKER, "by-docker")?)?;
-    let other = fs::read(world.binary_of(NATIVE, "by-native")?)?;
+    let (program, other) = (world.binary_of(DOCKER)?, world.binary_of(NATIVE)?);
     let compared = if program == other {
         "is the native builder's, byte for byte".to_owned()
     } else {

@@ -138,8 +138,7 @@ impl World {
     fn build_server(&self) -> anyhow::Result<Vec<u8>> {
         let layout = self.build(&self.workspace, &self.target, &["--builder=native"])?;
         self.load(&layout, "server:x")?;
-        let binary = self.binary_of("server:x", "quilt-mcp-server")?;
-        fs::read(&binary).context("the server's binary cannot be read")
+        self.binary_of("server:x")
     }
 
     /// The image of a checkout, compiled in `target`: a folder.
@@ -172,14 +171,17 @@ impl World {
         fs::remove_file(archive).context("an archive cannot be removed")
     }
 
-    /// The server's binary out of an image that the engine has, as a file of this name.
-    pub fn binary_of(&self, image: &str, file: &str) -> anyhow::Result<PathBuf> {
+    /// The server's binary out of an image that the engine has.
+    pub fn binary_of(&self, image: &str) -> anyhow::Result<Vec<u8>> {
         let id = self.docker_says(&["create", image])?;
-        let binary = self.folder.join(file);
+        let binary = self.folder.join("quilt-mcp-server");
         let from = format!("{id}:/quilt-mcp-server");
         self.docker(&["cp", &from, &binary.display().to_string()])?;
         self.docker(&["rm", &id])?;
-        Ok(binary)
+        let content = fs::read(&binary).context("the server's binary cannot be read")?;
+        // It is read-only: the next one could not be written over it.
+        fs::remove_file(binary).context("the server's binary cannot be removed")?;
+        Ok(content)
     }
 
     /// Docker's context, with a binary of its own for each number.
