@@ -16,6 +16,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
@@ -202,7 +204,19 @@ async fn sdk_config(environment: &Environment) -> SdkConfig {
     }
     if environment.is_local() {
         // The local environment checks that a caller signs, not who signs: no real key is ever sent to it.
-        loader = loader.credentials_provider(Credentials::from_keys("local", "local", None));
+        loader = loader
+            .credentials_provider(Credentials::from_keys("local", "local", None))
+            .http_client(trusting_nobody());
     }
     loader.load().await
+}
+
+/// An HTTP client for the local environment, which speaks plain HTTP: without the machine's
+/// certificates, since reading them takes longer than most commands' calls to it.
+fn trusting_nobody() -> SharedHttpClient {
+    let nobody = TlsContext::builder().with_trust_store(TrustStore::empty());
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(nobody.build().expect("an empty trust store is valid"))
+        .build_https()
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::{self, ScopedJoinHandle};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -63,10 +64,15 @@ impl Checkout {
     pub fn discover(directory: &Path) -> Result<Self, SourceError> {
         let root = find_root(directory)?;
         let manifest = ServerManifest::read(&root)?;
-        let (commit, committed_at) = head_commit(&root)?;
+        let (head, changes, origin) = thread::scope(|scope| {
+            let changes = scope.spawn(|| changes(&root));
+            let origin = scope.spawn(|| origin(&root));
+            (head_commit(&root), joined(changes), joined(origin))
+        });
+        let (commit, committed_at) = head?;
         Ok(Self {
-            changes: changes(&root)?,
-            origin: origin(&root),
+            changes: changes?,
+            origin,
             version: manifest.version,
             repository: manifest.repository,
             root,
@@ -184,9 +190,6 @@ fn find_root(directory: &Path) -> Result<PathBuf, SourceError> {
 }
 
 fn head_commit(root: &Path) -> Result<(String, Timestamp), SourceError> {
-    if git(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() {
-        return Err(SourceError::NoCommit(root.to_owned()));
-    }
     let arguments = [
         "show",
         "--no-patch",
@@ -194,7 +197,12 @@ fn head_commit(root: &Path) -> Result<(String, Timestamp), SourceError> {
         "--format=%H %ct",
         "HEAD",
     ];
-    let answer = git(root, &arguments)?;
+    let answer = git(root, &arguments).map_err(|error| {
+        match git(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]) {
+            Ok(_) => error,
+            Err(_) => SourceError::NoCommit(root.to_owned()),
+        }
+    })?;
     let parsed = answer.trim().split_once(' ').and_then(|(commit, seconds)| {
         let committed_at = Timestamp::from_second(seconds.parse().ok()?).ok()?;
         Some((commit.to_owned(), committed_at))
@@ -209,14 +217,14 @@ fn head_commit(root: &Path) -> Result<(String, Timestamp), SourceError> {
 fn changes(root: &Path) -> Result<Vec<String>, SourceError> {
     let mut new_files = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
     new_files.extend(BUILD_INPUTS);
-    let tracked = git(
-        root,
-        &["diff", "--name-only", "--no-ext-diff", "-z", "HEAD"],
-    )?;
-    let untracked = git(root, &new_files)?;
-    Ok(tracked
+    let (tracked, untracked) = thread::scope(|scope| {
+        let untracked = scope.spawn(|| git(root, &new_files));
+        let diff = ["diff", "--name-only", "--no-ext-diff", "-z", "HEAD"];
+        (git(root, &diff), joined(untracked))
+    });
+    Ok(tracked?
         .split('\0')
-        .chain(untracked.split('\0'))
+        .chain(untracked?.split('\0'))
         .filter(|path| !path.is_empty())
         .map(str::to_owned)
         .collect())
@@ -244,6 +252,13 @@ fn without_credentials(address: &str) -> String {
             None => address.to_owned(),
         },
     }
+}
+
+/// What a thread found; a panic of it goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn git(directory: &Path, arguments: &[&str]) -> Result<String, SourceError> {

@@ -50,7 +50,7 @@ impl RemoteRepository {
             client = client.no_proxy().tls_danger_accept_invalid_certs(true);
         }
         let client = client.build().map_err(Failure::connection)?;
-        let has_tls = !local || speaks_tls(&client, name).await;
+        let has_tls = !local || has_tls(&client, name).await;
         let scheme = if has_tls { "https" } else { "http" };
         let base = format!("{scheme}://{}/v2/{}/", name.registry(), name.path());
         Ok(Self {
@@ -125,15 +125,20 @@ impl RemoteRepository {
     }
 }
 
-/// Whether the registry on this machine answers https; plain http is what is left.
-async fn speaks_tls(client: &reqwest::Client, name: &RepositoryName) -> bool {
-    let url = format!("https://{}/v2/", name.registry());
-    client
-        .get(url)
-        .timeout(CONNECT_DEADLINE)
-        .send()
-        .await
-        .is_ok()
+/// Whether the registry on this machine wants https. Plain HTTP is tried first: getting ready for
+/// a handshake (AWS-LC gathers entropy, once in a process) takes longer than all the rest of a
+/// publish that has nothing to do.
+async fn has_tls(client: &reqwest::Client, name: &RepositoryName) -> bool {
+    let ask = |scheme: &str| {
+        let url = format!("{scheme}://{}/v2/", name.registry());
+        client.get(url).timeout(CONNECT_DEADLINE).send()
+    };
+    match ask("http").await {
+        Ok(answer) if answer.url().scheme() == "https" => true,
+        // What nginx and servers in Go say to plain HTTP where they want TLS; others say nothing.
+        Ok(answer) if answer.status() != StatusCode::BAD_REQUEST => false,
+        _ => ask("https").await.is_ok(),
+    }
 }
 
 /// Whether a registry's host is this machine: `localhost`, 127.0.0.0/8 or ::1.

@@ -97,11 +97,12 @@ impl Judge {
     }
 }
 
-/// Builds a suite of the root package; gives its program.
+/// Builds a suite; gives its program. As part of the workspace: for one package alone cargo would
+/// choose other features, and compile every dependency anew.
 fn build(suite: &str) -> anyhow::Result<PathBuf> {
     let mut cargo = command::cargo();
     cargo.args(["test", "--no-run", "--message-format", "json"]);
-    cargo.args(["--package", "quilt-mcp-deploy", "--test", suite]);
+    cargo.args(["--workspace", "--test", suite]);
     let said = command::capture(&mut cargo)?;
     executable(&said, suite).with_context(|| format!("cargo built no suite {suite}"))
 }

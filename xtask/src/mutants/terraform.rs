@@ -77,12 +77,15 @@ fn judges(copy: &Copy) -> anyhow::Result<Vec<Judge>> {
             judges.push(judge.below(module));
         }
     }
-    for test in [
-        "modules::the_example_environments",
-        "policy::",
-        "ownership::",
+    for tests in [
+        &[
+            "modules::an_example_keeps",
+            "modules::the_example_environments",
+        ][..],
+        &["policy::"],
+        &["ownership::"],
     ] {
-        judges.push(Judge::tests("terraform", &[test], FOLDER, copy)?);
+        judges.push(Judge::tests("terraform", tests, FOLDER, copy)?);
     }
     Ok(judges)
 }

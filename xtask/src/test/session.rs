@@ -47,15 +47,18 @@ impl Session {
         let (workspace, target) = folders()?;
         let tools = target.join("tools");
         fs::create_dir_all(&tools).with_context(|| format!("could not make {tools:?}"))?;
+        let lock = lock(tools.join("lock"))?;
+        let skips = Skips::at(target.join("skipped-tests.txt"));
+        skips.clear()?;
         Ok(Self {
             workspace,
             cargo_test,
             ci: std::env::var("CI").is_ok_and(|value| value == "true"),
-            skips: Skips::at(target.join("skipped-tests.txt")),
+            skips,
             exports: Vec::new(),
             notes: Vec::new(),
             engine: None,
-            _lock: lock(tools.join("lock"))?,
+            _lock: lock,
             tools,
         })
     }

@@ -10,7 +10,6 @@ const SKIPPED: &str = "QUILT_MCP_SKIPPED";
 const REQUIRE_TOOLS: &str = "QUILT_MCP_REQUIRE_TOOLS";
 
 pub fn run(session: &mut Session) -> anyhow::Result<Outcome> {
-    session.skips.clear()?;
     let mut cargo = command::cargo();
     cargo
         .current_dir(&session.workspace)
