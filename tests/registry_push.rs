@@ -132,12 +132,17 @@ async fn pushes_what_is_missing_and_then_nothing() {
     assert_eq!(again.bytes_uploaded, 0);
     assert_eq!(again.digest, image.digest);
     assert_eq!(registry.requests_of("P"), writes, "a no-op writes nothing");
+    let authorisations = registry.contents().authorisations.clone();
+    let shown: Vec<&String> = authorisations.iter().flatten().collect();
     assert!(
-        registry
-            .contents()
-            .authorisations
+        shown
             .iter()
-            .all(|header| header.as_deref() == Some("Basic QVdTOnMzY3JldA=="))
+            .all(|header| *header == "Basic QVdTOnMzY3JldA==")
+    );
+    assert_eq!(
+        authorisations.len() - shown.len(),
+        2,
+        "each push asks, without credentials, whether the registry wants TLS"
     );
 }
 
