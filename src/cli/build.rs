@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Context, Exit, Failure};
 use crate::image::docker::{Engine, Patience};
 use crate::image::native::can_build_here;
+use crate::image::program::blocking;
 use crate::image::{
     BuildProgress, Checkout, DockerOptions, Image, NativeOptions, Tag, build_docker, build_native,
 };
@@ -74,7 +75,7 @@ impl Build {
     /// # Errors
     /// [`Failure`] with exit code 5.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let checkout = checkout()?;
+        let checkout = checkout().await?;
         let (image, builder, _) = build(context, &checkout, &self.builder).await?;
         context.print(&BuildResult {
             version: 1,
@@ -87,14 +88,14 @@ impl Build {
 }
 
 /// The checkout that the working folder is in.
-pub fn checkout() -> Result<Checkout, Failure> {
+pub async fn checkout() -> Result<Checkout, Failure> {
     let folder = std::env::current_dir().map_err(|error| {
         Failure::new(
             Exit::Internal,
             format!("the working folder cannot be read: {error}"),
         )
     })?;
-    Ok(Checkout::discover(&folder)?)
+    Ok(blocking(move || Checkout::discover(&folder)).await?)
 }
 
 /// Builds the image of `checkout`, showing how it gets on; gives it, the builder that made it, and

@@ -59,7 +59,7 @@ impl Deploy {
     /// [`Failure`] of the stage that failed.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
-        let origin = self.source.origin(context)?;
+        let origin = self.source.origin(context).await?;
         let mut seconds = Seconds::default();
         if context.is_local() {
             seconds.local = local::ensure_up(context)

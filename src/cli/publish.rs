@@ -88,8 +88,10 @@ impl Publish {
     /// [`Failure`] with exit code 5 (build), 6 (publish) or 13 (credentials).
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
-        let origin = self.source.origin(context)?;
-        let (environment, clients) = context.connect().await?;
+        // git and AWS are asked at the same time; what is wrong with the checkout goes first.
+        let (origin, connected) = tokio::join!(self.source.origin(context), context.connect());
+        let origin = origin?;
+        let (environment, clients) = connected?;
         let done = publish(context, &environment, &clients, &self.source, &origin).await?;
         context.print(&PublishResult {
             version: 1,
@@ -114,17 +116,17 @@ impl Source {
     ///
     /// # Errors
     /// [`Failure`] with exit code 2 or 5.
-    pub fn origin(&self, context: &Context) -> Result<Origin, Failure> {
+    pub async fn origin(&self, context: &Context) -> Result<Origin, Failure> {
         match (&self.image_layout, &self.tag) {
             (Some(folder), Some(tag)) => Ok(Origin::Layout(folder.clone(), tag.clone())),
             (Some(_), None) => Err(Failure::new(Exit::Usage, "--image-layout needs --tag")),
-            (None, _) => Ok(Origin::Checkout(self.checkout(context)?)),
+            (None, _) => Ok(Origin::Checkout(self.checkout(context).await?)),
         }
     }
 
-    fn checkout(&self, context: &Context) -> Result<Checkout, Failure> {
+    async fn checkout(&self, context: &Context) -> Result<Checkout, Failure> {
         const SHOWN: usize = 5;
-        let checkout = checkout()?;
+        let checkout = checkout().await?;
         if !checkout.is_dirty() || context.is_local() || self.allow_dirty {
             return Ok(checkout);
         }
@@ -213,8 +215,11 @@ pub async fn publish(
     origin: &Origin,
 ) -> Result<PublishedImage, Failure> {
     let ecr = Ecr::new(&clients.ecr);
-    let repository = repository(context, environment, &ecr, source.create_repository).await?;
-    let target = ecr.access(repository.uri).await.map_err(refused)?;
+    let (repository, credentials) = tokio::join!(
+        repository(context, environment, &ecr, source.create_repository),
+        ecr.authorisation(),
+    );
+    let target = ecr.access_with(repository?.uri, credentials.map_err(refused)?);
     let image = match source.published_before(context, &target, origin).await {
         Some(image) => image,
         None => source.build_and_push(context, &target, origin).await?,

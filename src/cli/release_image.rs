@@ -50,7 +50,7 @@ impl ImageChoice {
             Failure::new(Exit::Preflight, format!("there is no repository {name}"))
                 .hint("publish an image first")
         })?;
-        let (wanted, commit) = self.wanted(&repository)?;
+        let (wanted, commit) = self.wanted(&repository).await?;
         let found = match &wanted {
             Wanted::Digest(digest) => ecr.image_by_digest(name, digest).await,
             Wanted::Tag(tag) => ecr.image_by_tag(name, tag).await,
@@ -80,7 +80,7 @@ impl ImageChoice {
     }
 
     /// What to look for, and the commit that it was built from, where that is known.
-    fn wanted(&self, repository: &Repository) -> Result<(Wanted, Option<String>), Failure> {
+    async fn wanted(&self, repository: &Repository) -> Result<(Wanted, Option<String>), Failure> {
         if let Some(digest) = &self.digest {
             return Ok((Wanted::Digest(digest.clone()), None));
         }
@@ -90,7 +90,7 @@ impl ImageChoice {
         if let Some(image) = &self.image {
             return Ok((Wanted::Digest(digest_in(image, repository)?), None));
         }
-        let checkout = checkout()?;
+        let checkout = checkout().await?;
         let tag = checkout.clean_tag().ok_or_else(|| {
             Failure::new(
                 Exit::Preflight,

@@ -59,7 +59,10 @@ impl VerifyArgs {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let (environment, clients) = context.connect().await?;
         // Outside a checkout there is no image of it, which is fine.
-        let tag = checkout().ok().and_then(|checkout| checkout.clean_tag());
+        let tag = checkout()
+            .await
+            .ok()
+            .and_then(|checkout| checkout.clean_tag());
         let facts = gather(&clients, &environment, tag).await;
         let checks = check(&facts);
         for check in &checks {

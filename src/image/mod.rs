@@ -14,7 +14,7 @@ mod elf;
 pub mod layout;
 mod model;
 pub mod native;
-mod program;
+pub(crate) mod program;
 mod progress;
 mod reference;
 pub mod sbom;

@@ -164,15 +164,21 @@ impl Ecr {
     /// # Errors
     /// As [`Ecr::authorisation`].
     pub async fn access(&self, repository: RepositoryName) -> Result<Access, AwsError> {
+        let credentials = self.authorisation().await?;
+        Ok(self.access_with(repository, credentials))
+    }
+
+    /// The same, with credentials that [`Ecr::authorisation`] gave before.
+    pub fn access_with(&self, repository: RepositoryName, credentials: Credentials) -> Access {
         let ecr = self.clone();
         let renewal = Renewal::new(move || {
             let ecr = ecr.clone();
             async move { ecr.authorisation().await.map_err(|error| error.to_string()) }
         });
-        Ok(Access {
+        Access {
             renewal: Some(renewal),
-            ..Access::new(repository, Some(self.authorisation().await?))
-        })
+            ..Access::new(repository, Some(credentials))
+        }
     }
 
     /// The image that carries `tag`, if there is one.

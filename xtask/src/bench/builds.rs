@@ -61,7 +61,7 @@ impl<'a> Builds<'a> {
     /// The same commit again. Steps that were built without the cache are in it all the same.
     pub fn unchanged(&self, runs: usize) -> anyhow::Result<Row> {
         Ok(Row {
-            what: "build and push, nothing changed",
+            what: "nothing to do: build and push, nothing changed",
             ours: median(runs, |_| self.ours())?,
             docker: Some(median(runs, |_| self.docker("cold", &[]))?),
             skopeo: None,

@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let world = World::start()?;
     let runs = args.runs;
     println!("\n| | quilt-mcp-deploy | docker | skopeo |\n|---|---|---|---|");
-    images::nothing_to_do(&world, runs)?.print();
+    images::unchanged_image(&world, runs)?.print();
     images::changed_image(&world, runs)?.print();
     images::promotion(&world, runs)?.print();
     if args.builds {

@@ -1,6 +1,7 @@
 //! Who judges a mutant: commands that must fail.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -24,6 +25,15 @@ impl Copy {
             .find(|(name, _)| *name == variable)
             .map(|(_, value)| value)
     }
+}
+
+/// How a mutant was caught.
+#[derive(Debug, PartialEq)]
+pub struct Catch {
+    /// The judge that failed.
+    pub judge: String,
+    /// What of it failed, in its own words.
+    pub culprit: String,
 }
 
 /// A command of which a mutant is caught when it fails.
@@ -81,7 +91,7 @@ impl Judge {
     ///
     /// # Errors
     /// When the command cannot be started.
-    pub fn catches(&mut self) -> anyhow::Result<Option<String>> {
+    pub fn catches(&mut self) -> anyhow::Result<Option<Catch>> {
         let output = self
             .command
             .stdin(Stdio::null())
@@ -92,8 +102,27 @@ impl Judge {
         }
         let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
         said.push_str(&String::from_utf8_lossy(&output.stderr));
-        let by = culprit(&said).unwrap_or_else(|| "it failed".to_owned());
-        Ok(Some(format!("{}: {by}", self.name)))
+        Ok(Some(Catch {
+            judge: self.name.clone(),
+            culprit: culprit(&said).unwrap_or_else(|| "it failed".to_owned()),
+        }))
+    }
+}
+
+impl Catch {
+    /// Which file of tests caught it: of a suite of ours, its module too.
+    pub fn by(&self) -> String {
+        let test = self.culprit.strip_prefix("test ");
+        match test.and_then(|test| test.split_once("::")) {
+            Some((module, _)) => format!("{}/{module}.rs", self.judge),
+            None => self.judge.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Catch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.judge, self.culprit)
     }
 }
 
@@ -158,6 +187,15 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_s_module_is_named() {
+        let caught = Catch {
+            judge: "tests/terraform".to_owned(),
+            culprit: "test policy::the_plan".to_owned(),
+        };
+        assert_eq!(caught.by(), "tests/terraform/policy.rs");
+    }
+
+    #[test]
     fn the_program_of_a_suite_is_found() {
         let messages = r#"not a message
 {"reason":"compiler-artifact","target":{"name":"terraform"},"executable":null}
@@ -178,7 +216,11 @@ mod tests {
         };
         assert_eq!(shell("exit 0").catches().unwrap(), None);
         let caught = shell("echo 'Error: no' >&2; exit 1").catches().unwrap();
-        assert_eq!(caught.as_deref(), Some("sh: no"));
+        let caught = caught.unwrap();
+        assert_eq!(
+            (caught.to_string().as_str(), caught.by().as_str()),
+            ("sh: no", "sh")
+        );
         assert!(shell("").concerns("modules/a.tf") && !shell("").concerns("environments/a.tf"));
     }
 }

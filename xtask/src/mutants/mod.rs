@@ -6,7 +6,8 @@ mod judge;
 mod table;
 mod terraform;
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use std::sync::Mutex;
 use anyhow::{Context, bail};
 
 use crate::test::{folders, tools};
-use judge::{Copy, Judge};
+use judge::{Catch, Copy, Judge};
 use table::Mutant;
 
 /// Apply deliberate mistakes, one at a time, and see whether the tests catch them
@@ -54,7 +55,7 @@ pub struct Target {
 /// What became of a mutant.
 struct Fate {
     mutant: Mutant,
-    caught_by: Option<String>,
+    caught_by: Option<Catch>,
 }
 
 /// Judges the mutants and prints the table.
@@ -148,7 +149,7 @@ impl Worker {
         }
     }
 
-    fn judge(&mut self, mutant: &Mutant) -> anyhow::Result<Option<String>> {
+    fn judge(&mut self, mutant: &Mutant) -> anyhow::Result<Option<Catch>> {
         let concerned = self
             .judges
             .iter_mut()
@@ -173,8 +174,12 @@ impl std::fmt::Display for Fate {
     }
 }
 
-/// Prints what became of them; whether all is well.
+/// Prints who caught how many, and what became of the others; whether all is well.
 fn summary(fates: &[Fate]) -> ExitCode {
+    println!("\n| caught by | mutants |\n|---|---|");
+    for (judge, mutants) in by_judge(fates) {
+        println!("| `{judge}` | {mutants} |");
+    }
     let caught = fates.iter().filter(|fate| fate.caught_by.is_some()).count();
     let (excused, missed): (Vec<&Fate>, Vec<&Fate>) = fates
         .iter()
@@ -194,6 +199,17 @@ fn summary(fates: &[Fate]) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// How many mutants each file of tests caught, the most first.
+fn by_judge(fates: &[Fate]) -> Vec<(String, usize)> {
+    let mut judges = BTreeMap::new();
+    for caught in fates.iter().filter_map(|fate| fate.caught_by.as_ref()) {
+        *judges.entry(caught.by()).or_default() += 1;
+    }
+    let mut judges: Vec<(String, usize)> = judges.into_iter().collect();
+    judges.sort_by_key(|(_, mutants)| Reverse(*mutants));
+    judges
 }
 
 /// Copies a folder, without what tools leave in it under names that begin with a dot.
