@@ -13,8 +13,10 @@ use super::contents::{self, Item};
 use super::elf::check_static_x86_64;
 use super::model::{Image, Platform};
 
-/// Folders that may hold files beside the program: CA roots and the user database.
-const ALLOWED_FOLDERS: &[&str] = &["etc"];
+/// What may be there beside the program: the user database, and how names are looked up.
+const ALLOWED_FILES: &[&str] = &["etc/passwd", "etc/group", "etc/nsswitch.conf"];
+/// Folders whose files may be there: CA roots.
+const ALLOWED_FOLDERS: &[&str] = &["etc/ssl/certs"];
 /// Bytes of all files together that are still no reason to ask what else is in there.
 const LARGEST: u64 = 256 * 1024 * 1024;
 /// Paths that a message names at most.
@@ -208,11 +210,15 @@ fn holds_no_more_than_it_should(inspected: &Inspected<'_>) -> Result<(), String>
     let program = program
         .as_deref()
         .map(|program| Path::new(program.trim_start_matches('/')));
+    let is_data = |item: &Item| item.kind.is_file() && item.mode & 0o111 == 0;
+    let is_listed = |path: &Path| {
+        ALLOWED_FILES.iter().any(|file| path == Path::new(file))
+            || ALLOWED_FOLDERS
+                .iter()
+                .any(|folder| path.starts_with(folder))
+    };
     let is_allowed = |path: &Path, item: &Item| {
-        let in_allowed_folder = ALLOWED_FOLDERS
-            .iter()
-            .any(|folder| path.starts_with(folder));
-        item.kind.is_dir() || Some(path) == program || (item.kind.is_file() && in_allowed_folder)
+        item.kind.is_dir() || Some(path) == program || (is_data(item) && is_listed(path))
     };
     let others = inspected
         .items
