@@ -28,7 +28,7 @@ impl PlanArgs {
     /// [`Failure`] when the image is not there, or the service cannot be rolled out.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let (environment, clients) = context.connect().await?;
-        let image = self.image.find(&environment, &clients).await?;
+        let image = self.image.find(context, &environment, &clients).await?;
         let plan = Plan::make(&clients, &environment, &image).await?;
         context.print(&plan)?;
         Ok(if self.detailed_exitcode && plan.has_changes {

@@ -4,12 +4,13 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::build::checkout;
-use super::{Exit, Failure};
+use super::{Context, Exit, Failure};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::image::{Digest, ImageReference, Tag};
-use crate::registry::{Ecr, PublishedImage, Repository};
+use crate::registry::{Ecr, Inspector, PublishedImage, Repository};
 use crate::release::{Provenance, ReleaseTags};
+use crate::report::Reporter;
 use crate::rollout::ReleaseImage;
 
 /// Names a published image; without any, the one that this checkout published.
@@ -39,6 +40,7 @@ impl ImageChoice {
     /// [`Failure`] when the repository or the image is not there, or ECR does not answer.
     pub async fn find(
         &self,
+        context: &Context,
         environment: &Environment,
         clients: &Clients,
     ) -> Result<ReleaseImage, Failure> {
@@ -66,6 +68,10 @@ impl ImageChoice {
                 format!("there is no image {wanted} in repository {name}"),
             )
             .hint(format!("publish it first; {}", published_images(&newest))));
+        };
+        let commit = match commit {
+            Some(commit) => Some(commit),
+            None => commit_of(context, &ecr, &repository, &found.digest).await,
         };
         let image_tag = self.tag.as_ref().map(ToString::to_string);
         Ok(ReleaseImage {
@@ -99,6 +105,30 @@ impl ImageChoice {
             .hint("commit and publish, use `deploy`, or name an image with --tag or --digest")
         })?;
         Ok((Wanted::Tag(tag), Some(checkout.commit)))
+    }
+}
+
+/// The commit that a published image says it was built from. A release can do without: what keeps us
+/// from reading it is a warning.
+async fn commit_of(
+    context: &Context,
+    ecr: &Ecr,
+    repository: &Repository,
+    digest: &Digest,
+) -> Option<String> {
+    let about = async {
+        let access = ecr.access(repository.uri.clone()).await;
+        let access = access.map_err(|error| error.to_string())?;
+        Inspector::connect(&access).await?.about(digest).await
+    };
+    match about.await {
+        Ok(about) => about.commit,
+        Err(why) => {
+            context.reporter.warn(format!(
+                "the commit of {digest} is not known, so it is not recorded and the smoke test does not ask for it: {why}"
+            ));
+            None
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl RolloutArgs {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
         let (environment, clients) = context.connect().await?;
-        let image = self.image.find(&environment, &clients).await?;
+        let image = self.image.find(context, &environment, &clients).await?;
         let (result, _) = rollout(context, &environment, &clients, &image, &self.how).await?;
         context.print(&result)?;
         if result.exit() == Exit::Done && result.outcome.verdict.is_some() {

@@ -270,7 +270,8 @@ mod tests {
                 "history",
                 "logs",
                 "promote from",
-                "images and prune"
+                "images",
+                "prune"
             ]
         );
     }

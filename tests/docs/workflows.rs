@@ -166,6 +166,17 @@ fn the_action_releases_and_promotes() {
     .concat();
     let promoted = Runner::new(&place, &then).run().unwrap();
     assert_eq!(promoted["digest"], released["digest"]);
+    for environment in ["staging", "prod"] {
+        let status = place
+            .bash(&format!(
+                "quilt-mcp-deploy status --env {environment} --output json"
+            ))
+            .output()
+            .unwrap();
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        let commit = status["release"]["commit"].as_str();
+        assert!(commit.is_some_and(|commit| commit.len() >= 40), "{status}");
+    }
     for page in ["release-staging.html", "release-prod.html"] {
         let page = std::fs::read_to_string(place.folder().join(page)).unwrap();
         assert!(page.contains("is live"));

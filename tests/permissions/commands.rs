@@ -28,8 +28,8 @@ fn commands_call_what_is_listed_and_all_of_it() {
         ("logs", &["logs"]),
         ("logs", &["policy", "--for", "status"]),
         ("rollout", &["plan", "--digest", &images.first]),
-        ("images and prune", &["images"]),
-        ("images and prune", &["prune", "--keep", "0"]),
+        ("images", &["images"]),
+        ("prune", &["prune", "--keep", "0"]),
     ] {
         recorder.run(name, 0, command);
     }

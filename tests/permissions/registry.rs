@@ -82,7 +82,7 @@ async fn the_registry_is_asked_for_what_is_listed_and_all_of_it() {
     source.contents().requests.clear();
     let inspector = Inspector::connect(&from).await.unwrap();
     inspector.about(&image.digest).await.unwrap();
-    for looks in ["verify", "images and prune"] {
+    for looks in ["verify", "images", "rollout"] {
         assert_eq!(actions_of(&source), of_registry_in(looks));
     }
     assert!(actions_of(&target).is_subset(&of_registry_in("publish")));

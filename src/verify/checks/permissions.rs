@@ -140,11 +140,7 @@ mod tests {
             ("ecs:UpdateService", "rollout", CheckOutcome::Failed),
             ("iam:PassRole", "rollout", CheckOutcome::Failed),
             ("logs:GetLogEvents", "rollout", CheckOutcome::Warning),
-            (
-                "ecr:BatchDeleteImage",
-                "images and prune",
-                CheckOutcome::Warning,
-            ),
+            ("ecr:BatchDeleteImage", "prune", CheckOutcome::Warning),
         ] {
             let name = format!("permissions for {command}");
             let check = expect(checks, decide(action, Some(false)), &name, outcome);

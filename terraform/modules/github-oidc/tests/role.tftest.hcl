@@ -131,7 +131,7 @@ run "deleting_is_asked_for" {
 run "with_a_boundary" {
   variables {
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
-    commands                 = ["images and prune"]
+    commands                 = ["prune"]
     subjects                 = ["repo:acme/quilt-mcp:environment:prod", "repo:acme/quilt-mcp:ref:refs/heads/main"]
     tags                     = { CostCenter = "4711" }
   }
