@@ -3,7 +3,7 @@
 //! A stage that must not be left half-way holds a [`Shield`]: it is then told of the signal
 //! and ends by itself, and only a second signal ends the program at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ pub struct Interrupt {
     wanted: CancellationToken,
     signal: Arc<OnceLock<Signal>>,
     shields: Arc<AtomicUsize>,
+    shielded_once: Arc<AtomicBool>,
 }
 
 /// As long as it is held, the stage ends by itself.
@@ -33,12 +34,18 @@ impl Interrupt {
     /// Takes over the ending of the program until the shield is dropped.
     pub fn shield(&self) -> Shield {
         self.shields.fetch_add(1, Ordering::SeqCst);
+        self.shielded_once.store(true, Ordering::SeqCst);
         Shield(Arc::clone(&self.shields))
     }
 
     /// Whether a stage ends by itself.
     pub fn is_shielded(&self) -> bool {
         self.shields.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether some stage has begun that must not be left half-way, whether or not it has ended.
+    pub fn was_shielded(&self) -> bool {
+        self.shielded_once.load(Ordering::SeqCst)
     }
 
     /// The operator wants the program to end.

@@ -271,12 +271,12 @@ async fn stopped_by_signals(interrupt: &Interrupt, releasing: bool) -> Failure {
             continue;
         }
         let failure = Failure::new(signal.into(), "stopped by a signal");
-        return if releasing {
-            failure.hint(
+        return match (releasing, interrupt.was_shielded()) {
+            (true, true) => failure.hint(
                 "a deployment that ECS was told of goes on: `quilt-mcp-deploy watch` attaches to it, `quilt-mcp-deploy rollback` undoes it",
-            )
-        } else {
-            failure
+            ),
+            (true, false) => failure.hint("the service was not changed; the same command again is safe"),
+            (false, _) => failure,
         };
     }
 }
