@@ -198,9 +198,45 @@ fn a_rollback_goes_to_the_last_revision_that_succeeded_not_to_the_number_before(
         scene.rehearsal.status()["release"]["revision"],
         second["revision"]["arn"]
     );
-    scene
-        .run(&["rollback", "--to", "quilt-local-mcp-server:999"])
-        .expect(4);
+}
+
+#[test]
+fn a_rollback_goes_to_no_revision_that_is_none_and_does_not_start_again_what_runs() {
+    let scene = Scene::set();
+    let second = scene.roll_out(&[]).expect(0).json();
+    for (to, told) in [
+        (
+            "quilt-local-mcp-server:999",
+            "no revision quilt-local-mcp-server:999",
+        ),
+        ("999", "no revision quilt-local-mcp-server:999"),
+        ("quilt-local-mcp-server:1", "is a template"),
+        ("no such revision", "no revision no such revision"),
+    ] {
+        let refused = scene.run(&["rollback", "--to", to]).expect(4);
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+        assert!(refused.stderr.contains("history"), "{}", refused.stderr);
+        assert!(
+            !refused.stderr.contains("returning to"),
+            "{}",
+            refused.stderr
+        );
+    }
+    // By its number alone, and the one that runs: no task is replaced.
+    let to = second["revision"]["arn"].as_str().unwrap();
+    let number = to.rsplit(':').next().unwrap();
+    let again = scene.run(&["rollback", "--to", number]).expect(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
+    let status = scene.rehearsal.status();
+    assert_eq!(status["release"]["revision"], second["revision"]["arn"]);
+    assert_eq!(
+        status["deployments"][0]["id"], second["deployment"],
+        "{status}"
+    );
+
+    let back = scene.run(&["rollback"]).expect(0);
+    assert!(back.stderr.contains("forth to"), "{}", back.stderr);
+    assert!(scene.runs_first());
 }
 
 #[test]

@@ -168,7 +168,7 @@ impl From<GuardError> for Failure {
         match &error {
             GuardError::WrongAccount { .. } => Self::new(Exit::Credentials, error.to_string())
                 .hint("nothing was changed; choose the environment's profile, or correct account_id in quilt-mcp.toml"),
-            GuardError::Aws(aws) => Self::aws(Exit::Credentials, aws),
+            GuardError::Aws(aws) => Self::aws(Exit::Preflight, aws),
         }
     }
 }
@@ -260,6 +260,10 @@ impl From<RolloutError> for Failure {
             RolloutError::Stack(error) => error.into(),
             RolloutError::NoDeployment { .. } => Self::new(Exit::Preflight, error.to_string())
                 .hint("`quilt-mcp-deploy status` shows the service's deployments"),
+            RolloutError::NoRevision { .. } | RolloutError::Template { .. } => {
+                Self::new(Exit::Preflight, error.to_string())
+                    .hint("nothing was changed; `quilt-mcp-deploy history` lists the releases")
+            }
             RolloutError::UpdateUnknown { .. } => {
                 Self::new(Exit::Unknown, error.to_string())
                     .hint("look with `quilt-mcp-deploy status`; running the same command again is safe: it attaches to the deployment if there is one")

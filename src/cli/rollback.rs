@@ -10,13 +10,14 @@ use super::verdict::{exit_of, tell};
 use super::{Context, Exit, Failure};
 use crate::arn::last_part;
 use crate::history::{PastRelease, PastVerdict, releases};
+use crate::report::Reporter;
 use crate::rollout::Engine;
 use crate::rollout::observation::ServiceDeploymentStatus;
 use crate::rollout::preflight::Snapshot;
 use crate::rollout::returning::Return;
 use crate::rollout::rollback::{
-    RollbackOptions, RollbackOutcome, in_flight, join_return, roll_back_in_flight, roll_back_to,
-    roll_back_update,
+    RollbackOptions, RollbackOutcome, in_flight, join_return, named_revision, roll_back_in_flight,
+    roll_back_to, roll_back_update,
 };
 
 /// Return the service to what ran before, at once if a deployment is under way.
@@ -24,13 +25,14 @@ use crate::rollout::rollback::{
 /// A deployment under way is stopped, and ECS itself returns to the service revision before
 /// it. Where ECS goes back by itself, that is waited for; where it did, there is nothing left to
 /// do, and --to goes further back. Else the last revision whose deployment succeeded, before the one that runs, is
-/// deployed again: not simply the number before. No revision is registered or deregistered.
+/// deployed again: not simply the number before. So a second rollback goes forth again to the release that
+/// the first one left, if that had succeeded. No revision is registered or deregistered.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 the service runs the earlier revision, 7 it does not, 9 superseded, 10 not known.\n\nExamples:\n  quilt-mcp-deploy rollback --env staging\n  quilt-mcp-deploy rollback --env staging --to acme-mcp:41"
 )]
 pub struct RollbackArgs {
-    /// The revision to return to, as FAMILY:NUMBER or ARN; else the last one that succeeded
+    /// The revision to return to, as NUMBER, FAMILY:NUMBER or ARN; else the last one that succeeded
     #[arg(long, value_name = "REVISION")]
     to: Option<String>,
     /// Begin and end without a verdict
@@ -73,7 +75,10 @@ impl RollbackArgs {
             .await
             .map_err(Failure::from)?;
         let outcome = match &self.to {
-            Some(to) => roll_back_to(&engine, &before, to, &options).await?,
+            Some(to) => {
+                let to = named_revision(&engine, &before, to).await?;
+                roll_back_to(&engine, &before, to, &options).await?
+            }
             None => roll_back(&engine, &before, &options).await?,
         };
         let interrupted = options.wait && outcome.verdict.is_none();
@@ -98,6 +103,9 @@ impl RollbackArgs {
             &result.headline(),
         );
         context.print(&result)?;
+        if let Some(note) = result.way_forward() {
+            context.reporter.note(note);
+        }
         Ok(exit)
     }
 }
@@ -122,7 +130,8 @@ async fn roll_back(
         return Ok(roll_back_in_flight(engine, before, deployment, options).await?);
     }
     let to = last_succeeded(engine, before).await?;
-    Ok(roll_back_to(engine, before, &to, options).await?)
+    let to = named_revision(engine, before, &to).await?;
+    Ok(roll_back_to(engine, before, to, options).await?)
 }
 
 /// The last revision whose deployment succeeded, other than the one that the service names.
@@ -164,6 +173,21 @@ async fn last_succeeded(engine: &Engine<'_>, before: &Snapshot) -> Result<String
 }
 
 impl RollbackResult {
+    fn is_nothing_to_do(&self) -> bool {
+        self.outcome.done && self.outcome.to.as_ref() == Some(&self.outcome.from)
+    }
+
+    /// What a second rollback would do, which is not what everybody expects.
+    fn way_forward(&self) -> Option<String> {
+        let returned = self.outcome.done && !self.is_nothing_to_do();
+        returned.then(|| {
+            format!(
+                "`rollback` again would not go further back, but forth to {} if that had succeeded; --to goes to any revision",
+                last_part(&self.outcome.from)
+            )
+        })
+    }
+
     fn headline(&self) -> String {
         let from = last_part(&self.outcome.from);
         let to = self
@@ -176,8 +200,8 @@ impl RollbackResult {
                 let earlier = self.outcome.image_of.as_deref().map_or("", last_part);
                 format!("the service runs the image of {earlier} again, as {to}, instead of {from}")
             }
-            _ if self.outcome.done && from == to => {
-                format!("the service runs {to}: its stack has returned already")
+            _ if self.is_nothing_to_do() => {
+                format!("nothing to do: the service runs {to} already")
             }
             _ if self.outcome.done => format!("the service runs {to} again, instead of {from}"),
             Some(verdict) => format!("the return from {from} to {to} {verdict}"),

@@ -55,6 +55,23 @@ async fn expired_or_not_known() {
     }
 }
 
+/// That AWS does not answer says nothing of the credentials: the same command later is right.
+#[tokio::test(flavor = "multi_thread")]
+async fn not_asked() {
+    let endpoint = AwsEndpoint::of_account(ACCOUNT).await;
+    endpoint.trap(
+        "GetCallerIdentity",
+        usize::MAX,
+        Fault::Refuse(500, "InternalFailure", "try again"),
+    );
+    let cli = user_of(&endpoint).credentials();
+    cli.refuses(
+        &["status"],
+        4,
+        &["sts:GetCallerIdentity on staging failed", "InternalFailure"],
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_another_account() {
     let endpoint = AwsEndpoint::of_account("210987654321").await;

@@ -111,6 +111,22 @@ pub enum RolloutError {
         /// What was looked for.
         what: String,
     },
+    /// The operator names a revision that ECS does not have.
+    #[error("there is no revision {name} to return to: {}", reason.message)]
+    NoRevision {
+        /// What was looked for.
+        name: String,
+        /// What ECS said.
+        reason: AwsError,
+    },
+    /// The operator names a revision that is no release.
+    #[error(
+        "{name} is a template, which releases are made from: the image that it names need not exist"
+    )]
+    Template {
+        /// The revision.
+        name: String,
+    },
     /// The stack stands in the way, or its update ended early.
     #[error(transparent)]
     Stack(#[from] StackError),

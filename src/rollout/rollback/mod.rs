@@ -16,8 +16,9 @@ use super::preflight::Snapshot;
 use super::returning::Return;
 use super::{Diagnosis, Plan, Verdict};
 use crate::arn::last_part;
+use crate::aws::AwsErrorKind;
 use crate::interrupt::Interrupt;
-use crate::release::{Document, describe};
+use crate::release::{Described, Document, ReleaseError, describe, family_of};
 use crate::report::Event;
 
 /// A deployment to undo.
@@ -285,26 +286,66 @@ async fn to_its_end(
     outcome
 }
 
+/// The revision that an operator names: by its ARN, as FAMILY:NUMBER, or by its number alone in the
+/// family that the service runs.
+///
+/// # Errors
+/// [`RolloutError::NoRevision`] when ECS has none of this name, [`RolloutError::Template`] when it is
+/// one that releases are made from, whose image need not exist.
+pub async fn named_revision(
+    engine: &Engine<'_>,
+    before: &Snapshot,
+    name: &str,
+) -> Result<Described, RolloutError> {
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match is_number {
+        true => format!("{}:{name}", family_of(&before.task_definition)),
+        false => name.to_owned(),
+    };
+    let described = match describe(engine.clients, &name).await {
+        Err(ReleaseError::Aws(reason)) if reason.kind == AwsErrorKind::Refused => {
+            return Err(RolloutError::NoRevision { name, reason });
+        }
+        described => described?,
+    };
+    if described.is_template() {
+        return Err(RolloutError::Template { name });
+    }
+    Ok(described)
+}
+
 /// Deploys the earlier revision `to`; none is registered or deregistered. Through a stack its
-/// image is given to the stack, and CloudFormation registers a revision of it.
+/// image is given to the stack, and CloudFormation registers a revision of it. Where the service
+/// runs it already, nothing is done.
 ///
 /// # Errors
 /// [`RolloutError`] when it could not be begun.
 pub async fn roll_back_to(
     engine: &Engine<'_>,
     before: &Snapshot,
-    to: &str,
+    to: Described,
     options: &RollbackOptions,
 ) -> Result<RollbackOutcome, RolloutError> {
+    if let Some(deployment) = running_already(before, to.document.arn()) {
+        return Ok(RollbackOutcome {
+            from: before.task_definition.clone(),
+            to: Some(before.task_definition.clone()),
+            image_of: None,
+            deployment: deployment.id.clone(),
+            done: true,
+            verdict: Some(Verdict::Succeeded),
+            diagnosis: None,
+        });
+    }
     let _shield = engine.interrupt.shield();
     engine.reporter.event(Event::RollbackStarted {
-        to: to.to_owned(),
+        to: to.document.arn().to_owned(),
         reason: "the operator asked for it".into(),
     });
     let back = match engine.environment.deploy_through.stack() {
-        None => deploy_earlier(engine, before, to).await?,
+        None => deploy_earlier(engine, before, to.document).await?,
         Some(stack) => {
-            through_stack::give_earlier_image(engine, stack, to, options.timeout).await?
+            through_stack::give_earlier_image(engine, stack, &to, options.timeout).await?
         }
     };
     let (to, document) = (back.to, back.document);
@@ -356,13 +397,19 @@ struct Back {
     stack: Option<StackUpdate>,
 }
 
-/// UpdateService with the revision `to`.
+/// The deployment of this revision, where it is complete and nothing else is under way.
+fn running_already<'a>(before: &'a Snapshot, revision: &str) -> Option<&'a Deployment> {
+    before.service.primary().filter(|primary| {
+        primary.task_definition == revision && primary.rollout == RolloutState::Completed
+    })
+}
+
+/// UpdateService with the revision.
 async fn deploy_earlier(
     engine: &Engine<'_>,
     before: &Snapshot,
-    to: &str,
+    document: Document,
 ) -> Result<Back, RolloutError> {
-    let document = describe(engine.clients, to).await?.document;
     let update = Update {
         revision: document.arn(),
         desired_count: None,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Back, RollbackOptions, RollbackOutcome, Undo, announce};
-use crate::release::{ReleaseTags, describe};
+use crate::release::{Described, ReleaseTags, describe};
 use crate::rollout::begin::{StackUpdate, by_stack};
 use crate::rollout::decide::{Plan, Verdict};
 use crate::rollout::engine::{Engine, RolloutError, Watched};
@@ -34,7 +34,11 @@ pub(super) async fn undo(
         "{refused}; giving the stack the earlier image instead"
     ));
     let good = undo.plan.previous_revision.as_deref()?;
-    match give_earlier_image(engine, &update.name, good, undo.plan.timeout).await {
+    let given = async {
+        let good = describe(engine.clients, good).await?;
+        give_earlier_image(engine, &update.name, &good, undo.plan.timeout).await
+    };
+    match given.await {
         Ok(back) => {
             let plan = Plan {
                 deployment: back.deployment.id.clone(),
@@ -85,16 +89,15 @@ async fn follow(engine: &Engine<'_>, plan: &Plan, deployment: &Deployment) -> Op
 pub(super) async fn give_earlier_image(
     engine: &Engine<'_>,
     name: &str,
-    revision: &str,
+    earlier: &Described,
     timeout: Duration,
 ) -> Result<Back, RolloutError> {
-    let earlier = describe(engine.clients, revision).await?;
     let image = earlier.document.image(&engine.environment.container);
     let image = image
         .filter(|image| image.contains("@sha256:"))
         .ok_or_else(|| StackError::NoDigest {
             stack: name.to_owned(),
-            revision: revision.to_owned(),
+            revision: earlier.document.arn().to_owned(),
         })?;
     let mut tags = ReleaseTags::read(&earlier.tags);
     let mut released = tags.released.unwrap_or_default();
