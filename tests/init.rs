@@ -149,7 +149,7 @@ fn from_terraform_itself() {
         "tf",
     ];
 
-    cli.refuses(&init, 2, &["cannot start terraform in tf"]);
+    cli.refuses(&init, 2, &["cannot read tf", "--terraform-dir takes a folder"]);
     cli.write("tf/main.tf", "");
     cli.refuses(
         &init,
@@ -271,6 +271,27 @@ fn from_what_is_given() {
     cli.run(&other).result_text();
     assert!(file(&cli).contains("container = \"server\""));
     assert_eq!(file(&cli).matches("[environments.staging]").count(), 1);
+    // What the file says need not be given again.
+    let before = file(&cli);
+    let one = ["init", "--env", "staging", "--force", "--cluster", "blue"];
+    cli.run(&one).result_text();
+    let was = before
+        .lines()
+        .find(|line| line.starts_with("cluster"))
+        .unwrap();
+    assert_eq!(file(&cli), before.replace(was, "cluster = \"blue\""));
+}
+
+#[test]
+fn a_new_file_says_where_commands_go_from_now_on() {
+    let cli = Cli::new();
+    let told = "commands without --env go to it";
+    assert!(cli.run(GIVEN).stdout.contains(told));
+    let mut another = GIVEN.to_vec();
+    *another.iter_mut().find(|word| **word == "staging").unwrap() = "prod";
+    let second = cli.run(&another);
+    assert!(!second.stdout.contains(told), "{second:?}");
+    assert!(file(&cli).starts_with("default_environment = \"staging\""));
 }
 
 #[test]
@@ -330,6 +351,22 @@ fn bad_input_changes_nothing() {
         (
             &[&from("outputs.json")[..], &["--url", "http://a.example/"]].concat(),
             "url must be https",
+        ),
+        (
+            &["init", "--env", "dev", "--force", "--region", "Ireland"],
+            "region must be an AWS region",
+        ),
+        (&["init", "--env", "Staging"], "an environment's name"),
+        (
+            &[
+                "init",
+                "--env",
+                "x",
+                "--from-terraform",
+                "--terraform-dir",
+                "absent",
+            ],
+            "cannot read absent",
         ),
         (
             &[&from("outputs.json")[..], &["--from-service", "a/b"]].concat(),

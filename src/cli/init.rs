@@ -78,6 +78,8 @@ pub struct InitResult {
     created: bool,
     /// The environment as it stands in the file (TOML).
     table: String,
+    /// Whether commands without --env go to it from now on: it is the new file's `default_environment`.
+    is_default: bool,
     /// What should be looked at, because it was supposed rather than known.
     guesses: Vec<Guess>,
     /// The command to go on with.
@@ -102,7 +104,14 @@ impl InitArgs {
     /// [`Failure`], and nothing is written.
     pub async fn run(self, common: &Common, report: &Report) -> Result<Exit, Failure> {
         let file = self.file(common)?;
-        let mut draft = self.found(common).await?;
+        if let Some(name) = &common.env {
+            Draft::sample().environment(name).map_err(FileError::from)?;
+        }
+        let mut draft = match (&common.env, self.force) {
+            (Some(name), true) => file.environment(name)?,
+            _ => Draft::default(),
+        };
+        draft.overlay(self.found(common).await?);
         draft.overlay(self.given(common));
         let (name, draft) = complete(common, draft).await?;
         draft.environment(&name).map_err(FileError::from)?;
@@ -196,6 +205,7 @@ impl InitArgs {
             written: !self.dry_run,
             created: !file.exists(),
             table: text.table,
+            is_default: text.is_default,
             guesses: draft
                 .entries()
                 .iter()
@@ -305,6 +315,13 @@ impl fmt::Display for InitResult {
             false => writeln!(f, "{name} would be written to {file}:")?,
         }
         writeln!(f, "\n{}\n", self.table)?;
+        if self.is_default {
+            let go = if self.written { "go" } else { "would go" };
+            writeln!(
+                f,
+                "commands without --env {go} to it (default_environment); --env local is the local environment\n"
+            )?;
+        }
         for guess in &self.guesses {
             writeln!(
                 f,

@@ -34,8 +34,19 @@ pub struct PolicyArgs {
     #[arg(long = "for", value_name = "COMMAND", required = true, value_parser = commands())]
     commands: Vec<String>,
     /// The role that will have the policy, for verify, which asks IAM what that role may do
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, value_name = "ARN", value_parser = role_arn)]
     role: Option<String>,
+}
+
+/// `arn:PARTITION:iam::ACCOUNT:role/NAME`, as IAM writes a role.
+fn role_arn(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let is_role = matches!(parts[..], ["arn", _, "iam", "", account, name]
+        if account.len() == 12 && name.len() > "role/".len() && name.starts_with("role/"));
+    match is_role {
+        true => Ok(text.to_owned()),
+        false => Err("a role's ARN is arn:aws:iam::ACCOUNT:role/NAME".to_owned()),
+    }
 }
 
 fn commands() -> PossibleValuesParser {
@@ -134,5 +145,24 @@ impl fmt::Display for PolicyResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = serde_json::to_string_pretty(&self.policy).map_err(|_| fmt::Error)?;
         f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_named_by_its_arn() {
+        for (text, taken) in [
+            ("arn:aws:iam::123456789012:role/release", true),
+            ("arn:aws-cn:iam::123456789012:role/path/release", true),
+            ("release", false),
+            ("arn:aws:iam::123456789012:role/", false),
+            ("arn:aws:iam::123456789012:user/me", false),
+            ("arn:aws:sts::123456789012:assumed-role/release/me", false),
+        ] {
+            assert_eq!(role_arn(text).is_ok(), taken, "{text}");
+        }
     }
 }

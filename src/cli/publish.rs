@@ -88,9 +88,10 @@ impl Publish {
     /// [`Failure`] with exit code 5 (build), 6 (publish) or 13 (credentials).
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
-        // git and AWS are asked at the same time; what is wrong with the checkout goes first.
-        let (origin, connected) = tokio::join!(self.source.origin(context), context.connect());
-        let origin = origin?;
+        // git and AWS are asked at the same time; what is wrong with the checkout is told at once.
+        let (origin, connected) = tokio::try_join!(self.source.origin(context), async {
+            Ok(context.connect().await)
+        })?;
         let (environment, clients) = connected?;
         let done = publish(context, &environment, &clients, &self.source, &origin).await?;
         context.print(&PublishResult {

@@ -116,12 +116,14 @@ impl Draft {
         let mut document = DocumentMut::new();
         document.insert("environments", Item::Table(environments));
         let text = document.to_string();
-        let path = Path::new("what would be written to").join(FILE_NAME);
-        Ok(Config::parse(&path, &text)?.environment(name)?.clone())
+        let file = format!("{FILE_NAME}, as it would be written");
+        Ok(Config::parse(Path::new(&file), &text)?
+            .environment(name)?
+            .clone())
     }
 
     /// An environment in which everything but what is asked about is right.
-    pub(super) fn sample() -> Self {
+    pub fn sample() -> Self {
         let mut draft = Self::default();
         for (key, value) in [
             ("account_id", "123456789012"),

@@ -23,6 +23,8 @@ pub struct Text {
     pub whole: String,
     /// The environment's part.
     pub table: String,
+    /// Whether the environment is the first of the file, and so its default.
+    pub is_default: bool,
 }
 
 /// Why an environment was not written. Nothing was changed.
@@ -98,6 +100,31 @@ impl File {
         self.text.is_some()
     }
 
+    /// What it says of the environment `name`: nothing where it does not have it.
+    ///
+    /// # Errors
+    /// [`FileError::NotToml`].
+    pub fn environment(&self, name: &str) -> Result<Draft, FileError> {
+        let document = self.document()?;
+        let environments = document.get("environments").and_then(Item::as_table_like);
+        let table = environments.and_then(|environments| environments.get(name)?.as_table_like());
+        let mut draft = Draft::default();
+        for (key, item) in table.into_iter().flat_map(TableLike::iter) {
+            if let Some(value) = item.as_value() {
+                draft.set(key, value.clone());
+            }
+        }
+        Ok(draft)
+    }
+
+    fn document(&self) -> Result<DocumentMut, FileError> {
+        let text = self.text.as_deref().unwrap_or_default();
+        text.parse().map_err(|source| FileError::NotToml {
+            path: self.path.clone(),
+            source: Box::new(source),
+        })
+    }
+
     /// Its text with the environment `name` in it. One that is there already is kept from change
     /// unless `replace` is set; even then the keys that the draft lacks stay.
     ///
@@ -107,13 +134,7 @@ impl File {
     /// # Panics
     /// Never: [`File::open`] refuses what has something else than tables.
     pub fn with(&self, name: &str, draft: &Draft, replace: bool) -> Result<Text, FileError> {
-        let mut document: DocumentMut = match &self.text {
-            Some(text) => text.parse().map_err(|source| FileError::NotToml {
-                path: self.path.clone(),
-                source: Box::new(source),
-            })?,
-            None => DocumentMut::new(),
-        };
+        let mut document = self.document()?;
         let is_empty = document.is_empty();
         let environments = document
             .entry("environments")
@@ -138,7 +159,11 @@ impl File {
         }
         let whole = document.to_string();
         Config::parse(&self.path, &whole)?.environment(name)?;
-        Ok(Text { whole, table })
+        Ok(Text {
+            whole,
+            table,
+            is_default: is_empty,
+        })
     }
 
     /// Writes the text, all of it or nothing.

@@ -103,6 +103,9 @@ impl TerraformError {
             Self::NotOutputs { .. } => {
                 "`terraform output -json`, without a name, prints all outputs"
             }
+            Self::Absent { known, .. } if known.is_empty() => {
+                "name the folder that Terraform was applied in with --terraform-dir, such as terraform/environments/staging"
+            }
             Self::Absent { .. } => {
                 "add `output \"quilt_mcp_environment\" { value = module.mcp_server.quilt_mcp_environment }` and apply; docs/terraform.md has more"
             }
@@ -131,7 +134,13 @@ pub fn draft(outputs: &Outputs) -> Result<Draft, TerraformError> {
 
 fn read(outputs: &Outputs) -> Result<(String, String), TerraformError> {
     match outputs {
-        Outputs::Folder(folder) => Ok((run(folder)?, folder.display().to_string())),
+        Outputs::Folder(folder) => {
+            let from = folder.display().to_string();
+            match std::fs::read_dir(folder) {
+                Ok(_) => Ok((run(folder)?, from)),
+                Err(source) => Err(TerraformError::Unreadable { from, source }),
+            }
+        }
         Outputs::File(path) => {
             let from = path.display().to_string();
             match std::fs::read_to_string(path) {
