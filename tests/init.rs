@@ -149,7 +149,11 @@ fn from_terraform_itself() {
         "tf",
     ];
 
-    cli.refuses(&init, 2, &["cannot read tf", "--terraform-dir takes a folder"]);
+    cli.refuses(
+        &init,
+        2,
+        &["cannot read tf", "--terraform-dir takes a folder"],
+    );
     cli.write("tf/main.tf", "");
     cli.refuses(
         &init,

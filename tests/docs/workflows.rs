@@ -186,6 +186,64 @@ fn the_action_releases_and_promotes() {
 }
 
 #[test]
+fn a_role_to_promote_with_needs_a_profile_of_its_own() {
+    let Some(_) = tool("jq") else { return };
+    let place = Place::bare();
+    let with = [
+        ("environment", "prod"),
+        ("role", "arn:aws:iam::111111111111:role/prod"),
+        ("promote-from", "staging"),
+        ("promote-role", "arn:aws:iam::111111111111:role/staging"),
+    ];
+    let failed = Runner::new(&place, &with).run().unwrap_err();
+    assert_eq!(
+        (failed.name.as_str(), failed.code),
+        ("The inputs go together", 2)
+    );
+}
+
+/// What is given under `with` and `secrets` is what the workflow or action takes, and all that it must have.
+fn assert_takes(called: &str, takes: &Value, given: &Value) {
+    let names = |value: &Value| -> Vec<String> {
+        let object = value.as_object();
+        object.map_or_else(Vec::new, |object| object.keys().cloned().collect())
+    };
+    for name in names(given) {
+        assert!(!takes[&name].is_null(), "{called} takes no {name}");
+    }
+    for name in names(takes) {
+        let missing = takes[&name]["required"] == true && given[&name].is_null();
+        assert!(!missing, "{called} needs {name}");
+    }
+}
+
+#[test]
+fn what_calls_the_workflow_and_the_action_gives_what_they_take() {
+    let workflow = yaml(".github/workflows/release-to-aws.yml");
+    let takes = &workflow["on"]["workflow_call"];
+    let page = Page::read("docs/guides/daily-work.md");
+    let blocks = page.blocks();
+    let example = blocks
+        .iter()
+        .find(|block| block.text.contains("release-to-aws.yml@"))
+        .unwrap();
+    let example: Value = serde_saphyr::from_str(&example.text).unwrap();
+    let job = &example["jobs"]["release"];
+    assert_takes("the workflow", &takes["inputs"], &job["with"]);
+    assert_takes("the workflow", &takes["secrets"], &job["secrets"]);
+
+    let action = yaml(ACTION);
+    for job in ["first", "then"] {
+        let steps = workflow["jobs"][job]["steps"].as_array().unwrap();
+        let step = steps
+            .iter()
+            .find(|step| step["uses"] == "./source/.github/actions/release")
+            .unwrap();
+        assert_takes("the action", &action["inputs"], &step["with"]);
+    }
+}
+
+#[test]
 fn a_release_that_fails_fails_the_step() {
     let Some(_) = tool("jq") else { return };
     let place = Place::with_environments();

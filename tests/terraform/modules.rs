@@ -46,7 +46,32 @@ fn a_placeholder_that_was_left_is_refused() {
         assert!(!output.status.success(), "{environment}: {output:?}");
         assert!(said.contains("Invalid value for variable"), "{said}");
         assert!(said.contains("YOUR-"), "{said}");
+        assert!(said.contains("A placeholder was left"), "{said}");
     }
+}
+
+#[test]
+fn production_s_job_may_only_read_in_staging() {
+    let Some(terraform) = Terraform::copy() else {
+        return;
+    };
+    let path = terraform.path("environments/staging").join("main.tf");
+    let text = std::fs::read_to_string(path).unwrap();
+    let body = hcl::parse(&text).unwrap();
+    let for_production = body.blocks().filter(|block| {
+        let text = hcl::to_string(block).unwrap_or_default();
+        block.identifier() == "module" && text.contains(":environment:prod\"")
+    });
+    let commands: Vec<String> = for_production
+        .flat_map(|block| block.body().attributes())
+        .filter(|attribute| attribute.key() == "commands")
+        .map(|attribute| attribute.expr().to_string())
+        .collect();
+    assert_eq!(commands.len(), 1, "{commands:?}");
+    assert_eq!(
+        commands[0].split_whitespace().collect::<String>(),
+        "[\"promotefrom\"]"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-# The MCP server of the production Quilt stack. Replace every YOUR-…; the stack's own values stand in the
-# outputs of its CloudFormation stack, or in the console.
+# The MCP server of the production Quilt stack. Replace every placeholder in capitals; the stack's own values
+# stand in the outputs of its CloudFormation stack, or in the console.
 
 locals {
   name = "YOUR-STACK-prod"

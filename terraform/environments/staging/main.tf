@@ -1,5 +1,5 @@
-# The MCP server of the staging Quilt stack. Replace every YOUR-…; the stack's own values stand in the
-# outputs of its CloudFormation stack, or in the console.
+# The MCP server of the staging Quilt stack. Replace every placeholder in capitals; the stack's own values
+# stand in the outputs of its CloudFormation stack, or in the console.
 
 locals {
   name = "YOUR-STACK-staging"
@@ -64,6 +64,21 @@ module "release_role" {
   log_group_arn          = module.mcp_server.log_group_arn
 }
 
+# What production's job reads with when it promotes what staging runs: it may change nothing here.
+module "promotion_role" {
+  source = "../../modules/github-oidc"
+
+  name                   = "${local.name}-mcp-server-promotion"
+  commands               = ["promote from"]
+  oidc_provider_arn      = data.aws_iam_openid_connect_provider.github.arn
+  subjects               = ["repo:YOUR-ORGANISATION/YOUR-REPOSITORY:environment:prod"]
+  repository_arn         = module.ecr.repository_arn
+  service_arn            = module.mcp_server.service_arn
+  task_definition_family = module.mcp_server.task_definition_family
+  task_role_arns         = [module.mcp_server.execution_role_arn, module.mcp_server.task_role_arn]
+  log_group_arn          = module.mcp_server.log_group_arn
+}
+
 # `quilt-mcp-deploy init --from-terraform` makes this environment's table in quilt-mcp.toml from it.
 output "quilt_mcp_environment" {
   value = module.mcp_server.quilt_mcp_environment
@@ -71,4 +86,8 @@ output "quilt_mcp_environment" {
 
 output "release_role_arn" {
   value = module.release_role.role_arn
+}
+
+output "promotion_role_arn" {
+  value = module.promotion_role.role_arn
 }

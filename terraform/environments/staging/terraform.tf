@@ -8,7 +8,8 @@ terraform {
     }
   }
 
-  # One state an environment, in a bucket that keeps versions and is encrypted.
+  # One state an environment, in a bucket that keeps versions and is encrypted. From Terraform 1.10 on,
+  # `use_lockfile = true` can take the place of the lock table.
   backend "s3" {
     bucket         = "YOUR-STATE-BUCKET"
     key            = "quilt-mcp/staging/terraform.tfstate"

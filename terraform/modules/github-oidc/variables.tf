@@ -26,6 +26,10 @@ variable "subjects" {
     condition     = length(var.subjects) > 0 && alltrue([for subject in var.subjects : can(regex("^repo:[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+:(environment:[A-Za-z0-9_.-]+|ref:refs/(heads|tags)/[A-Za-z0-9_./-]+)$", subject))])
     error_message = "At least one subject that names an environment or a ref, without wildcards."
   }
+  validation {
+    condition     = alltrue([for subject in var.subjects : !strcontains(subject, "YOUR-")])
+    error_message = "A placeholder was left: name the GitHub organisation and repository that hold your workflow."
+  }
 }
 
 variable "commands" {

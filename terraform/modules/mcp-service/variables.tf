@@ -68,7 +68,7 @@ variable "listener_arn" {
   nullable    = false
   validation {
     condition     = can(regex("^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener/app/[^/]+/[^/]+/[^/]+$", var.listener_arn))
-    error_message = "The ARN of a listener of an application load balancer."
+    error_message = "Give the ARN of a listener of an application load balancer, which has `:listener/app/` in it; the load balancer's own has `:loadbalancer/app/`."
   }
 }
 

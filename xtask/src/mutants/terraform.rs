@@ -81,6 +81,7 @@ fn judges(copy: &Copy) -> anyhow::Result<Vec<Judge>> {
         &[
             "modules::an_example_keeps",
             "modules::the_example_environments",
+            "modules::production_s",
         ][..],
         &["policy::"],
         &["ownership::"],

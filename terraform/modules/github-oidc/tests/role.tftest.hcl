@@ -199,6 +199,14 @@ run "oidc_provider_arn_1" {
   expect_failures = [var.oidc_provider_arn]
 }
 
+run "subjects_0" {
+  command = plan
+  variables {
+    subjects = ["repo:YOUR-ORGANISATION/quilt-mcp:environment:prod"]
+  }
+  expect_failures = [var.subjects]
+}
+
 run "subjects_1" {
   command = plan
   variables {
