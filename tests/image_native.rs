@@ -112,6 +112,97 @@ async fn two_folders_give_one_digest() {
     assert_eq!(digests[0], digests[1]);
 }
 
+/// Puts what it sees of its surroundings into the program.
+const BUILD_SCRIPT: &str = r#"fn main() {
+    let names = ["CC", "CFLAGS", "AR", "CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "TZ", "LANG",
+        "AWS_LC_SYS_CFLAGS", "RUSTC_BOOTSTRAP", "HOSTILE", "AWS_SECRET_ACCESS_KEY"];
+    let seen = names.map(|name| format!("{name}={:?}", std::env::var_os(name)));
+    println!("cargo:rustc-env=SEEN={}", seen.join(" "));
+}
+"#;
+
+const CURIOUS: &str = "fn main() {\n    println!(\"{} {}\", env!(\"SEEN\"), cfg!(hostile));\n}\n";
+
+/// `build` in `root` through the real command, with more variables; the image's digest.
+fn digest_of_a_build(root: &Path, variables: &[(&str, &str)]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_quilt-mcp-deploy"))
+        .args(["build", "--builder", "native", "--output", "json"])
+        .env_remove("CARGO_TARGET_DIR")
+        .envs(variables.iter().copied())
+        .current_dir(root)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let target = result["compiler"]["target"].as_str().unwrap();
+    assert!(target.starts_with("x86_64-unknown-linux-"), "{target}");
+    assert!(result["compiler"]["c_compiler"].is_string(), "{result}");
+    result["image"]["digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn hostile_surroundings_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = [("server/build.rs", BUILD_SCRIPT)];
+    let (quiet, hostile) = (folder.path().join("quiet"), folder.path().join("x/hostile"));
+    small_workspace(&quiet, CURIOUS, &more);
+    small_workspace(&hostile, CURIOUS, &more);
+    // All of it is overruled.
+    let config = "[build]\nrustflags = [\"--cfg\", \"hostile\"]\nrustc-wrapper = \"/bin/false\"\n\
+         incremental = true\nbuild-dir = \"elsewhere\"\n";
+    std::fs::create_dir(folder.path().join("x/.cargo")).unwrap();
+    std::fs::write(folder.path().join("x/.cargo/config.toml"), config).unwrap();
+    let variables = [
+        ("CC", "/bin/false"),
+        ("AR", "/bin/false"),
+        ("CFLAGS", "-DHOSTILE"),
+        ("CPATH", "/hostile"),
+        ("C_INCLUDE_PATH", "/hostile"),
+        ("LIBRARY_PATH", "/hostile"),
+        ("TZ", "Asia/Tokyo"),
+        ("LANG", "de_DE.UTF-8"),
+        ("AWS_LC_SYS_CFLAGS", "-DHOSTILE"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+        ("HOSTILE", "yes"),
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTC_WRAPPER", "/bin/false"),
+        ("RUSTFLAGS", "--cfg hostile"),
+        ("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}hostile"),
+        ("CARGO_PROFILE_IMAGE_OPT_LEVEL", "0"),
+        ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
+        ("CARGO_INCREMENTAL", "1"),
+        ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", "/bin/false"),
+        (
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER",
+            "/bin/false",
+        ),
+        ("SOURCE_DATE_EPOCH", "1"),
+    ];
+    assert_eq!(
+        digest_of_a_build(&quiet, &[]),
+        digest_of_a_build(&hostile, &variables)
+    );
+}
+
+#[tokio::test]
+async fn settings_from_outside_the_checkout_that_cannot_be_overruled_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkout = small_workspace(&folder.path().join("checkout"), PROGRAM, &[]);
+    std::fs::create_dir(folder.path().join(".cargo")).unwrap();
+    let config = folder.path().join(".cargo/config.toml");
+    std::fs::write(&config, "[profile.image]\nopt-level = 0\n").unwrap();
+    let error = build_native(&checkout, &inside(&checkout), &|_| ())
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, BuildError::ForeignConfig { .. }), "{text}");
+    assert!(
+        text.contains(".cargo/config.toml") && text.contains("`profile.image`"),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn what_the_compiler_says_is_shown() {
     let folder = tempfile::tempdir().unwrap();

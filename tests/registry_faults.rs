@@ -53,6 +53,18 @@ fn mixed(seed: u64, number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+/// Whether an error is one of the clear ones, and what it says of the tag is so.
+fn is_true(error: &PushError, tagged: Option<bool>, lied_to: bool) -> bool {
+    let nothing = error.to_string().contains("nothing was tagged");
+    match error {
+        PushError::GaveUp { .. } => nothing && tagged.is_none(),
+        PushError::TagUnknown { .. } | PushError::Unauthorised { .. } => !nothing,
+        // Somebody on the way named another digest.
+        PushError::DigestMismatch { .. } | PushError::TagTaken { .. } => !nothing && lied_to,
+        _ => false,
+    }
+}
+
 #[derive(Default)]
 struct Row {
     pushes: usize,
@@ -92,14 +104,11 @@ async fn a_hundred_pushes_through_trouble_end_complete_or_in_a_clear_error() {
                 assert_eq!(state, Some(true), "seed {seed}");
             }
             Err(error) => {
-                let clear = matches!(
-                    error,
-                    PushError::GaveUp { .. }
-                        | PushError::DigestMismatch { .. }
-                        | PushError::TagTaken { .. }
-                        | PushError::Unauthorised { .. }
+                let lied_to = proxy.met().contains(&Trouble::WrongDigest);
+                assert!(
+                    is_true(error, state, lied_to),
+                    "seed {seed}: {state:?}: {error}"
                 );
-                assert!(clear, "seed {seed}: {error}");
                 assert!(!error.to_string().contains("s3cret"), "{error}");
             }
         }
@@ -171,8 +180,12 @@ async fn tokens_are_bought_and_renewed_midway() {
         return;
     };
     let image = images::image(&folder.path().join("images"), &noise(300_000, 9));
-    // Every fifth request finds its token ended.
-    let ends = |number: usize| (number % 5 == 4).then_some(Trouble::Expired);
+    // Every fifth request finds its token ended, in turns as Distribution and as ECR say it.
+    let ends = |number: usize| match number % 10 {
+        4 => Some(Trouble::Expired),
+        9 => Some(Trouble::Denied),
+        _ => None,
+    };
     let price = "Basic QVdTOnMzY3JldA==";
     let proxy = Troublesome::with_tokens(&registry.host, Arc::new(ends), price).await;
     let published = push(&access(&proxy.host, "a"), &image, &"t".parse().unwrap())
@@ -181,6 +194,9 @@ async fn tokens_are_bought_and_renewed_midway() {
     assert!(published.pushed);
     assert_eq!(registry.is_complete("a", "t"), Some(true));
     assert!(proxy.tokens_sold() > 2, "{}", proxy.tokens_sold());
+    for trouble in [Trouble::Expired, Trouble::Denied] {
+        assert!(proxy.met().contains(&trouble), "{trouble:?}");
+    }
 
     let poor = Access {
         renewal: None,

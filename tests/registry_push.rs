@@ -9,8 +9,8 @@ use axum::http::Method;
 use proptest::prelude::*;
 use quilt_mcp_deploy::image::{Digest, Image, RepositoryName, Tag};
 use quilt_mcp_deploy::registry::{
-    Access, Credentials, PublishProgress, Published, PushError, RetryPolicy, publish_image,
-    published_before,
+    Access, Credentials, PublishProgress, Published, PushError, RetryPolicy, SbomState,
+    publish_image, published_before,
 };
 use support::fake_registry::{FakeRegistry, Fault, breaking_wire};
 use support::images::{self, noise};
@@ -425,6 +425,141 @@ async fn a_registry_that_is_not_there_is_told() {
     );
 }
 
+#[tokio::test]
+async fn a_tag_whose_answer_is_lost_is_looked_up() {
+    // All four attempts are carried out, and none is answered.
+    let registry = FakeRegistry::start().await;
+    let (_folder, image) = image();
+    registry.trap(Method::PUT, "manifests/", 4, Fault::DoneBut(504));
+    let published = push(registry.repository(), &image).await.unwrap();
+    assert!(published.pushed);
+
+    // The first one is, and those after it are refused since the tag exists.
+    let registry = FakeRegistry::start().await;
+    registry.trap(Method::PUT, "manifests/", 1, Fault::DoneBut(504));
+    let immutable = Fault::Refuse(400, None, "TAG_INVALID", "the repository is immutable");
+    registry.trap(Method::PUT, "manifests/", 1, immutable);
+    let published = push(registry.repository(), &image).await.unwrap();
+    assert!(published.pushed, "our own first one won");
+
+    // Nobody can say: the lookup fails as well, once the tag was looked up in the beginning.
+    let registry = FakeRegistry::start().await;
+    registry.trap(Method::PUT, "manifests/", 4, Fault::DoneBut(504));
+    let repository = registry.repository();
+    let blind = registry.clone();
+    let error = publish_image(
+        &target(repository),
+        &image,
+        &tag(),
+        Arc::new(move |step| {
+            let tagging = matches!(&step, PublishProgress::Retrying { operation, .. }
+                if operation.starts_with("tagging"));
+            if tagging {
+                blind.trap(Method::HEAD, "manifests/", usize::MAX, BUSY);
+            }
+        }),
+    )
+    .await
+    .unwrap_err();
+    assert!(matches!(error, PushError::TagUnknown { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("not known") && !text.contains("nothing was tagged"),
+        "{text}"
+    );
+    assert_eq!(registry.is_complete(tag().as_str()), Some(true));
+}
+
+/// An image with a list of components beside it.
+fn image_with_sbom() -> (tempfile::TempDir, Image) {
+    let (folder, image) = image();
+    std::fs::write(image.layout.join("sbom.cdx.json"), "{}").unwrap();
+    (folder, image)
+}
+
+async fn push_with_warnings(
+    registry: &FakeRegistry,
+    image: &Image,
+) -> (Result<Published, PushError>, Vec<String>) {
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let sink = warnings.clone();
+    let progress = Arc::new(move |step| {
+        if let PublishProgress::NotAttached { reason } = step {
+            sink.lock().unwrap().push(reason);
+        }
+    });
+    let published = publish_image(&target(registry.repository()), image, &tag(), progress).await;
+    let warnings = std::mem::take(&mut *warnings.lock().unwrap());
+    (published, warnings)
+}
+
+#[tokio::test]
+async fn a_list_of_components_follows_its_image_and_goes_before_the_tag() {
+    let registry = FakeRegistry::start().await;
+    registry.contents().knows_referrers = true;
+    let (_folder, image) = image_with_sbom();
+    let (published, warnings) = push_with_warnings(&registry, &image).await;
+    assert_eq!(published.unwrap().sbom, Some(SbomState::Attached));
+    assert_eq!(warnings, Vec::<String>::new());
+    let requests = registry.contents().requests.clone();
+    let written: Vec<&str> = requests
+        .iter()
+        .filter_map(|request| request.strip_prefix("PUT /v2/team/server/manifests/"))
+        .collect();
+    assert_eq!(written.len(), 3, "{written:?}");
+    assert_eq!(written[0], image.digest.as_str());
+    assert!(written[1].starts_with("sha256:"));
+    assert_eq!(written[2], tag().as_str());
+}
+
+#[tokio::test]
+async fn a_registry_that_refuses_the_list_of_components_gets_the_image() {
+    for (method, path, fault, sign) in [
+        (
+            Method::GET,
+            "referrers/",
+            Fault::Refuse(403, None, "DENIED", "no"),
+            "listing what refers to the image: HTTP 403: DENIED: no",
+        ),
+        (
+            Method::PUT,
+            "manifests/sha256:",
+            Fault::Refuse(400, None, "MANIFEST_INVALID", "odd artifact"),
+            "attaching the list of components: HTTP 400: MANIFEST_INVALID: odd artifact",
+        ),
+    ] {
+        let registry = FakeRegistry::start().await;
+        registry.contents().knows_referrers = true;
+        let (_folder, image) = image_with_sbom();
+        // The image's own manifest goes through before.
+        let own = Fault::DoneBut(201);
+        registry.trap(Method::PUT, "manifests/sha256:", 1, own);
+        registry.trap(method, path, usize::MAX, fault);
+        let (published, warnings) = push_with_warnings(&registry, &image).await;
+        let published = published.unwrap();
+        assert!(published.pushed);
+        assert_eq!(published.sbom, Some(SbomState::NotTaken));
+        assert_eq!(warnings, [sign]);
+        assert_eq!(registry.is_complete(tag().as_str()), Some(true));
+    }
+}
+
+#[tokio::test]
+async fn trouble_with_the_list_of_components_that_stays_is_told_and_tags_nothing() {
+    let registry = FakeRegistry::start().await;
+    registry.contents().knows_referrers = true;
+    let (_folder, image) = image_with_sbom();
+    registry.trap(Method::GET, "referrers/", usize::MAX, BUSY);
+    let (published, warnings) = push_with_warnings(&registry, &image).await;
+    let error = published.unwrap_err();
+    assert!(
+        matches!(error, PushError::GaveUp { attempts: 4, .. }),
+        "{error}"
+    );
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(registry.is_complete(tag().as_str()), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -442,8 +577,13 @@ proptest! {
                     assert_eq!(registry.is_complete(tag().as_str()), Some(true));
                 }
                 Err(error) => {
-                    assert!(matches!(error, PushError::GaveUp { .. }), "{error}");
-                    assert_ne!(registry.is_complete(tag().as_str()), Some(false));
+                    // What it says of the tag is true, and an incomplete image is not tagged.
+                    let state = registry.is_complete(tag().as_str());
+                    match error {
+                        PushError::GaveUp { .. } => assert_eq!(state, None, "{error}"),
+                        PushError::TagUnknown { .. } => assert_ne!(state, Some(false)),
+                        _ => panic!("{error}"),
+                    }
                 }
             }
         });

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Context, Exit, Failure};
 use crate::image::docker::{Engine, Patience};
-use crate::image::native::can_build_here;
+use crate::image::native::{Compiler, can_build_here, compiler_here};
 use crate::image::program::blocking;
 use crate::image::{
     BuildProgress, Checkout, DockerOptions, Image, NativeOptions, Tag, build_docker, build_native,
@@ -67,6 +67,8 @@ pub(super) struct BuildResult {
     builder: &'static str,
     image: Image,
     tag: Tag,
+    /// What the native builder compiled with; the digest depends on it.
+    compiler: Option<Compiler>,
 }
 
 impl Build {
@@ -77,11 +79,17 @@ impl Build {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let checkout = checkout().await?;
         let (image, builder, _) = build(context, &checkout, &self.builder).await?;
+        let root = checkout.root.clone();
+        let compiler = match builder {
+            "native" => blocking(move || compiler_here(&root)).await.ok(),
+            _ => None,
+        };
         context.print(&BuildResult {
             version: 1,
             builder,
             tag: checkout.tag(&image.digest),
             image,
+            compiler,
         })?;
         Ok(Exit::Done)
     }
@@ -140,7 +148,10 @@ pub async fn build(
 
 fn describe(progress: &BuildProgress) -> Option<String> {
     match progress {
-        BuildProgress::Compiling { target } => Some(format!("compiling for {target}")),
+        BuildProgress::Compiling { target, c_compiler } => Some(match c_compiler {
+            Some(c_compiler) => format!("compiling for {target} with {c_compiler}"),
+            None => format!("compiling for {target}"),
+        }),
         BuildProgress::Step { instruction, .. } => Some(instruction.clone()),
         BuildProgress::Message { line } => Some(line.clone()),
         BuildProgress::Compiled { name, ready, .. } => {
@@ -155,6 +166,10 @@ impl fmt::Display for BuildResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "digest  {}", self.image.digest)?;
         writeln!(f, "builder {}", self.builder)?;
+        if let Some(compiler) = &self.compiler {
+            let c_compiler = compiler.c_compiler.as_deref().unwrap_or("unknown");
+            writeln!(f, "target  {} ({c_compiler})", compiler.target)?;
+        }
         writeln!(f, "tag     {}", self.tag)?;
         writeln!(
             f,

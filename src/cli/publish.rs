@@ -332,13 +332,25 @@ pub async fn show_while<T>(
     tokio::pin!(work);
     loop {
         tokio::select! {
-            result = &mut work => return result,
-            Some(progress) = shown.recv() => {
-                if let Some(message) = describe(&progress) {
-                    context.reporter.progress(Stage::Publish, message);
+            result = &mut work => {
+                // A warning is said also where the work is done before it was read.
+                while let Ok(progress) = shown.try_recv() {
+                    show(context, &progress);
                 }
+                return result;
             }
+            Some(progress) = shown.recv() => show(context, &progress),
         }
+    }
+}
+
+fn show(context: &Context, progress: &PublishProgress) {
+    if let PublishProgress::NotAttached { reason } = progress {
+        context.reporter.warn(format!(
+            "the list of components is not attached to the image, which is published without it: {reason}"
+        ));
+    } else if let Some(message) = describe(progress) {
+        context.reporter.progress(Stage::Publish, message);
     }
 }
 

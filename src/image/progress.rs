@@ -14,6 +14,8 @@ pub enum BuildProgress {
     Compiling {
         /// The target triple.
         target: String,
+        /// The C compiler, where it says its name.
+        c_compiler: Option<String>,
     },
     /// A step of a Dockerfile starts.
     Step {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Access;
 use super::client::{Failure, Manifest, RemoteRepository};
-use super::push::{ProgressSink, PublishProgress, PushError};
+use super::push::{ProgressSink, PublishProgress, PushError, Tagging};
 use super::upload::{Outcome, Upload};
 use crate::image::{BlobDescriptor, Digest, RepositoryName, Tag};
 
@@ -191,12 +191,15 @@ impl<'a> Copy<'a> {
             copied.referrers += 1;
         }
         if !already && let Some((digest, manifest)) = bundle.manifests.last() {
-            self.put(tag.as_str(), digest, manifest).await?;
-            copied.tagged = true;
-            (self.progress)(PublishProgress::Tagged {
-                tag: tag.clone(),
-                digest: digest.clone(),
-            });
+            let tagging = Tagging {
+                target: self.to,
+                remote: &self.target,
+                tag,
+                manifest,
+                digest,
+                progress: &self.progress,
+            };
+            copied.tagged = tagging.write().await?;
         }
         Ok(copied)
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -40,6 +41,12 @@ impl Credentials {
     /// Whether they have stopped being good.
     pub fn has_expired(&self) -> bool {
         self.expires_at.is_some_and(|time| time <= Timestamp::now())
+    }
+
+    /// Whether they will have stopped being good in `margin` from now.
+    pub(super) fn end_within(&self, margin: Duration) -> bool {
+        let then = Timestamp::now() + margin;
+        self.expires_at.is_some_and(|time| time <= then)
     }
 
     pub(super) fn user(&self) -> &str {

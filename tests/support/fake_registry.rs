@@ -22,6 +22,8 @@ pub enum Fault {
     ReportDigest(Digest),
     /// Success, but without saying a digest.
     ReportNoDigest,
+    /// It is done, but the answer is this status.
+    DoneBut(u16),
     /// Another client puts this manifest under the tag first.
     LoseRace(Vec<u8>),
 }
@@ -41,6 +43,8 @@ pub struct Contents {
     pub requests: Vec<String>,
     /// The `Authorization` header of every request.
     pub authorisations: Vec<Option<String>>,
+    /// Whether it answers the referrers API; it names none.
+    pub knows_referrers: bool,
     uploads: HashMap<u64, Vec<u8>>,
     traps: Vec<Trap>,
 }
@@ -167,6 +171,10 @@ async fn answer(
             response.headers_mut().remove("docker-content-digest");
             response
         }
+        Some(Fault::DoneBut(status)) => {
+            serve(&mut contents, &method, path, uri.query(), body);
+            refusal(status, "UNKNOWN", "done, but the answer is lost")
+        }
         Some(Fault::LoseRace(manifest)) => {
             let tag = path.trim_start_matches("manifests/").to_owned();
             contents.tags.insert(tag, manifest);
@@ -227,6 +235,10 @@ fn serve(
             *response.body_mut() = Body::from(manifest);
             response
         }
+        ("GET", "referrers", _) if contents.knows_referrers => Response::builder()
+            .status(200)
+            .body(Body::from(r#"{"schemaVersion":2,"manifests":[]}"#))
+            .unwrap(),
         ("PUT", "manifests", tag) => {
             contents.tags.insert(tag.to_owned(), body.to_vec());
             with_digest(201, Digest::of(&body).as_str())

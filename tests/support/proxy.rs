@@ -28,11 +28,13 @@ pub enum Trouble {
     Slow,
     /// It is carried out, but answered with another digest.
     WrongDigest,
-    /// What let it in has ended.
+    /// What let it in has ended (401).
     Expired,
+    /// The same, as ECR says it (403, without a challenge).
+    Denied,
 }
 
-pub const TROUBLES: [Trouble; 7] = [
+pub const TROUBLES: [Trouble; 8] = [
     Trouble::CutRequest,
     Trouble::CutAnswer,
     Trouble::Unavailable,
@@ -40,6 +42,7 @@ pub const TROUBLES: [Trouble; 7] = [
     Trouble::Slow,
     Trouble::WrongDigest,
     Trouble::Expired,
+    Trouble::Denied,
 ];
 
 /// Decides, for the n-th request, what trouble it meets.
@@ -133,8 +136,15 @@ impl Troublesome {
     }
 }
 
+/// What ECR answers when a token of its own has ended.
+pub const ENDED: &str = "Your authorization token has expired. Reauthenticate and try again.";
+
 fn refusal(status: u16, code: &str) -> Response<Body> {
-    let body = format!(r#"{{"errors":[{{"code":"{code}","message":"trouble"}}]}}"#);
+    saying(status, code, "trouble")
+}
+
+fn saying(status: u16, code: &str, message: &str) -> Response<Body> {
+    let body = format!(r#"{{"errors":[{{"code":"{code}","message":"{message}"}}]}}"#);
     Response::builder()
         .status(status)
         .body(Body::from(body))
@@ -157,8 +167,13 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response<Body> {
     let number = proxy.requests.fetch_add(1, Ordering::Relaxed);
     let trouble = (proxy.plan)(number);
     proxy.met.lock().unwrap().extend(trouble);
-    if let Some(refused) = proxy.refuse(&request, trouble == Some(Trouble::Expired)) {
-        return refused;
+    let ends = matches!(trouble, Some(Trouble::Expired | Trouble::Denied));
+    if let Some(refused) = proxy.refuse(&request, ends) {
+        return if trouble == Some(Trouble::Denied) && shows_token(&request) {
+            saying(403, "DENIED", ENDED)
+        } else {
+            refused
+        };
     }
     match trouble {
         Some(Trouble::Unavailable) => return refusal(503, "UNAVAILABLE"),
@@ -175,10 +190,18 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response<Body> {
             answer.headers_mut().insert("www-authenticate", challenge);
             return answer;
         }
+        Some(Trouble::Denied) if proxy.tokens.is_none() => return saying(403, "DENIED", ENDED),
         Some(Trouble::Slow) => tokio::time::sleep(Duration::from_millis(30)).await,
         _ => {}
     }
     proxy.forward(request, trouble, number).await
+}
+
+fn shows_token(request: &Request) -> bool {
+    let shown = request.headers().get("authorization");
+    shown
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|shown| shown.starts_with("Bearer t"))
 }
 
 impl Proxy {
@@ -201,10 +224,7 @@ impl Proxy {
     fn refuse(&self, request: &Request, ends: bool) -> Option<Response<Body>> {
         let tokens = self.tokens.as_ref()?;
         let what = format!("{} {}", request.method(), request.uri());
-        let shown = request.headers().get("authorization");
-        let shows_token = shown
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|shown| shown.starts_with("Bearer t"));
+        let shows_token = shows_token(request);
         if shows_token && !ends {
             return None;
         }

@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use super::BuildError;
 use super::environment::{self, Folders};
+use super::foreign;
 use super::toolchain::Toolchain;
 use crate::image::progress::BuildProgress;
 use crate::image::source::{Checkout, SERVER_PACKAGE};
@@ -25,8 +26,10 @@ pub async fn compile(
     progress: &(dyn Fn(BuildProgress) + Send + Sync),
 ) -> Result<PathBuf, BuildError> {
     let triple = toolchain.target.triple();
+    foreign::check(&checkout.root, &cargo_home())?;
     progress(BuildProgress::Compiling {
         target: triple.to_owned(),
+        c_compiler: toolchain.c_compiler.clone(),
     });
     let mut command = command(checkout, toolchain, target_directory);
     let mut child = command.spawn().map_err(|error| match error.kind() {

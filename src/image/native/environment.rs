@@ -9,35 +9,68 @@ use super::toolchain::{Target, Toolchain};
 /// Separates flags in `CARGO_ENCODED_RUSTFLAGS`, so that they may contain spaces.
 const FLAG_SEPARATOR: &str = "\u{1f}";
 
-/// Takes away every inherited variable that could change the binary.
+/// Takes away every inherited variable but those that a machine needs to find its programs, its
+/// folders and the network. Whatever else a compiler or a build script might read, be it `CC`,
+/// `CPATH` or `AWS_LC_SYS_CFLAGS`, could change the binary.
 pub fn scrub(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(changes_the_binary) {
-            command.env_remove(name);
-        }
-    }
+    command.env_clear();
+    command.envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)));
+    // What the linker says is read, and it speaks many languages.
+    command.env("LC_ALL", "C");
 }
 
-fn changes_the_binary(name: &str) -> bool {
-    match name {
-        // These decide where and how fast, not what.
-        "CARGO_TARGET_DIR" | "CARGO_BUILD_JOBS" => false,
-        // The checkout's rust-toolchain.toml decides, not the command that started us.
-        "RUSTUP_TOOLCHAIN" | "RUSTC" => true,
-        "RUSTFLAGS" | "CARGO_ENCODED_RUSTFLAGS" | "CARGO_INCREMENTAL" => true,
-        "CFLAGS" | "CXXFLAGS" | "CPPFLAGS" | "LDFLAGS" | "TARGET_CFLAGS" | "TARGET_CXXFLAGS" => {
-            true
-        }
-        _ => [
-            "CARGO_BUILD_",
-            "CARGO_PROFILE_",
-            "CARGO_TARGET_",
-            "CFLAGS_",
-            "CXXFLAGS_",
-        ]
-        .iter()
-        .any(|prefix| name.starts_with(prefix)),
+/// Where programs, folders and the user's agents are.
+const KEPT: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TERM",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "CARGO_HOME",
+    "CARGO_BUILD_JOBS",
+    "RUST_BACKTRACE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "SSH_AUTH_SOCK",
+    "SSH_AGENT_PID",
+    "SSH_ASKPASS",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",
+    "GIT_TERMINAL_PROMPT",
+];
+
+/// How the network is reached, with what credentials, and what rustup and a compiler of Nix's need
+/// to be themselves.
+const KEPT_PREFIXES: &[&str] = &[
+    "CARGO_HTTP_",
+    "CARGO_NET_",
+    "CARGO_REGISTRY_",
+    "CARGO_REGISTRIES_",
+    "CARGO_SOURCE_",
+    "CARGO_TERM_",
+    "GIT_CONFIG_",
+    "GIT_SSL_",
+    "NIX_",
+    "RUSTUP_",
+];
+
+fn is_kept(name: &str) -> bool {
+    // The checkout's rust-toolchain.toml decides, not the command that started us.
+    if name.starts_with("RUSTUP_TOOLCHAIN") {
+        return false;
     }
+    let is_proxy = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"]
+        .contains(&name.to_ascii_lowercase().as_str());
+    is_proxy || KEPT.contains(&name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Variables for cargo: static linking, and no trace of this machine's folders in the binary.
@@ -57,6 +90,11 @@ pub fn variables(toolchain: &Toolchain, folders: &Folders<'_>) -> Vec<(&'static 
         ("CARGO_ENCODED_RUSTFLAGS", rust_flags(toolchain, folders)),
         (cflags, c_compiler_flags.clone()),
         (cxxflags, c_compiler_flags),
+        // These go before what configuration files say under [build] and [target].
+        ("RUSTC_WRAPPER", "".into()),
+        ("RUSTC_WORKSPACE_WRAPPER", "".into()),
+        ("CARGO_INCREMENTAL", "0".into()),
+        ("CARGO_BUILD_BUILD_DIR", folders.target.into()),
         // Lets the crate `cc` read the quotes in the flags above.
         ("CC_SHELL_ESCAPED_FLAGS", "1".into()),
         // See reproducible-builds.org: stands for the current time in build scripts. Not the
@@ -123,25 +161,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inherited_flags_do_not_reach_the_compiler() {
-        for (name, changes) in [
-            ("RUSTFLAGS", true),
-            ("CARGO_ENCODED_RUSTFLAGS", true),
-            ("CARGO_BUILD_RUSTFLAGS", true),
-            ("CARGO_BUILD_TARGET", true),
-            ("CARGO_PROFILE_IMAGE_LTO", true),
-            ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", true),
-            ("RUSTUP_TOOLCHAIN", true),
-            ("CFLAGS_x86_64_unknown_linux_gnu", true),
-            ("CARGO_TARGET_DIR", false),
-            ("CARGO_BUILD_JOBS", false),
-            ("CARGO_HOME", false),
-            ("CARGO_NET_OFFLINE", false),
+    fn only_what_finds_programs_and_the_network_is_inherited() {
+        for (name, kept) in [
+            ("RUSTFLAGS", false),
+            ("CARGO_ENCODED_RUSTFLAGS", false),
+            ("CARGO_BUILD_RUSTFLAGS", false),
+            ("CARGO_BUILD_TARGET", false),
+            ("CARGO_PROFILE_IMAGE_LTO", false),
+            ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", false),
+            ("CARGO_UNSTABLE_BUILD_STD", false),
+            ("RUSTUP_TOOLCHAIN", false),
+            ("RUSTC", false),
             ("RUSTC_WRAPPER", false),
-            ("PATH", false),
-            ("HTTPS_PROXY", false),
+            ("RUSTC_BOOTSTRAP", false),
+            ("CC", false),
+            ("AR", false),
+            ("CFLAGS_x86_64_unknown_linux_gnu", false),
+            ("CPATH", false),
+            ("C_INCLUDE_PATH", false),
+            ("LIBRARY_PATH", false),
+            ("AWS_LC_SYS_CFLAGS", false),
+            ("AWS_SECRET_ACCESS_KEY", false),
+            ("SOURCE_DATE_EPOCH", false),
+            ("CARGO_BUILD_JOBS", true),
+            ("CARGO_HOME", true),
+            ("CARGO_NET_OFFLINE", true),
+            ("CARGO_REGISTRIES_OURS_TOKEN", true),
+            ("RUSTUP_HOME", true),
+            ("PATH", true),
+            ("HTTPS_PROXY", true),
+            ("no_proxy", true),
         ] {
-            assert_eq!(changes_the_binary(name), changes, "{name}");
+            assert_eq!(is_kept(name), kept, "{name}");
         }
     }
 
@@ -156,6 +207,7 @@ mod tests {
             sysroot: "/opt/rust".into(),
             compiler_commit: "abc".into(),
             target: Target::Gnu,
+            c_compiler: None,
         };
         let flags = rust_flags(&toolchain, &folders).into_string().unwrap();
         let flags: Vec<&str> = flags.split(FLAG_SEPARATOR).collect();

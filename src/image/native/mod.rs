@@ -3,9 +3,12 @@
 
 mod cargo;
 mod environment;
+mod foreign;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use super::assemble::{AssembleError, ImageSpec, assemble};
 use super::elf::{StaticBinaryError, check_static_x86_64};
@@ -82,6 +85,27 @@ pub fn can_build_here() -> Result<(), BuildError> {
     toolchain::ask_for_version("cargo")
 }
 
+/// What a binary depends on besides the commit and its Rust toolchain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Compiler {
+    /// The target: musl where its Rust target and its C compiler are installed, else gnu.
+    pub target: String,
+    /// The C compiler, as it names itself; `None` where it does not answer.
+    pub c_compiler: Option<String>,
+}
+
+/// What the native builder takes for `checkout` on this machine.
+///
+/// # Errors
+/// When there is no Rust toolchain that answers.
+pub fn compiler_here(checkout: &Path) -> Result<Compiler, BuildError> {
+    let toolchain = Toolchain::find(checkout)?;
+    Ok(Compiler {
+        target: toolchain.target.triple().to_owned(),
+        c_compiler: toolchain.c_compiler,
+    })
+}
+
 /// Where finished images are kept, one folder each.
 pub fn images_directory(target_directory: &Path) -> PathBuf {
     target_directory.join("quilt-mcp").join("images")
@@ -135,6 +159,16 @@ pub enum BuildError {
         command: String,
         /// What it said.
         message: String,
+    },
+    /// A setting from outside the checkout would change the binary.
+    #[error(
+        "{file}, which lies outside the checkout, sets `{setting}` for cargo, and the image would differ from what the same commit gives elsewhere: take the setting out while you build, or build with `--builder docker`"
+    )]
+    ForeignConfig {
+        /// The configuration file.
+        file: PathBuf,
+        /// The setting, as cargo names it.
+        setting: String,
     },
     /// The compiler refused the source, or cargo could not start compiling.
     #[error("the server could not be compiled for {target} ({status}):\n{output}")]

@@ -41,6 +41,8 @@ pub struct Toolchain {
     pub compiler_commit: String,
     /// What to compile for.
     pub target: Target,
+    /// The C compiler's name and version; `None` where it does not answer.
+    pub c_compiler: Option<String>,
 }
 
 impl Toolchain {
@@ -48,8 +50,13 @@ impl Toolchain {
     pub fn find(checkout: &Path) -> Result<Self, BuildError> {
         let sysroot = PathBuf::from(rustc(checkout, &["--print", "sysroot"])?.trim());
         let version = rustc(checkout, &["--version", "--verbose"])?;
+        let target = Target::choose(&sysroot, std::env::var_os("PATH").as_deref());
         Ok(Self {
-            target: Target::choose(&sysroot, std::env::var_os("PATH").as_deref()),
+            target,
+            c_compiler: target
+                .c_compilers()
+                .iter()
+                .find_map(|program| c_compiler(program)),
             compiler_commit: compiler_commit(&version).to_owned(),
             sysroot,
         })
@@ -81,6 +88,15 @@ fn unanswered(program: &'static str, arguments: &[&str], error: NoAnswer) -> Bui
     }
 }
 
+/// What a C compiler calls itself, in the first line of its answer.
+fn c_compiler(program: &str) -> Option<String> {
+    let mut command = Command::new(program);
+    environment::scrub(&mut command);
+    let answer = ask(command.arg("--version")).ok()?;
+    let name = answer.lines().next()?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 fn compiler_commit(version: &str) -> &str {
     version
         .lines()
@@ -105,13 +121,22 @@ impl Target {
             .join("lib/rustlib")
             .join(Self::Musl.triple())
             .join("lib");
-        let has_compiler = ["musl-gcc", "x86_64-linux-musl-gcc"]
+        let has_compiler = Self::Musl
+            .c_compilers()
             .iter()
             .any(|compiler| is_on_search_path(compiler, search_path));
         if libraries.is_dir() && has_compiler {
             Self::Musl
         } else {
             Self::Gnu
+        }
+    }
+
+    /// The C compilers that it may have, the first one first.
+    fn c_compilers(self) -> &'static [&'static str] {
+        match self {
+            Self::Gnu => &["cc"],
+            Self::Musl => &["musl-gcc", "x86_64-linux-musl-gcc"],
         }
     }
 

@@ -2,14 +2,19 @@
 //! "Token Authentication Specification"), renewed when it ends.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 
 use super::failure::{Failure, successful};
-use super::{ANSWER_DEADLINE, is_loopback};
+use super::refusal::Refusal;
+use super::{ANSWER_DEADLINE, Trust, client_with, is_loopback};
 use crate::registry::credentials::{Credentials, Renewal};
+
+/// How long before their end credentials are renewed: clocks differ, and requests take their time.
+const MARGIN: Duration = Duration::from_secs(60);
 
 /// What a request carries to be let in, as of one moment.
 #[derive(Clone, Default)]
@@ -17,20 +22,35 @@ struct Pass {
     credentials: Option<Credentials>,
     /// A token server's token, which goes before the credentials.
     token: Option<String>,
+    /// Who sold the token: not every refusal names the token server again.
+    seller: Option<Challenge>,
+    /// Whether a renewal before the end gave nothing that lasts longer.
+    renewed_in_vain: bool,
     /// Grows with every renewal.
     generation: u64,
+}
+
+impl Pass {
+    fn ends_soon(&self) -> bool {
+        let credentials = self.credentials.as_ref();
+        self.token.is_none()
+            && !self.renewed_in_vain
+            && credentials.is_some_and(|credentials| credentials.end_within(MARGIN))
+    }
 }
 
 /// Keeps what lets us in.
 pub struct Authoriser {
     pass: Mutex<Pass>,
     renewal: Option<Renewal>,
+    /// Whom the registry's client trusts.
+    trust: Trust,
     /// One renewal at a time: uploads run side by side.
     renewing: tokio::sync::Mutex<()>,
 }
 
 /// What the registry asks for (RFC 9110, section 11.6.1).
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Challenge {
     Basic,
     Bearer {
@@ -47,13 +67,14 @@ struct TokenAnswer {
 }
 
 impl Authoriser {
-    pub fn new(credentials: Option<Credentials>, renewal: Option<Renewal>) -> Self {
+    pub fn new(credentials: Option<Credentials>, renewal: Option<Renewal>, trust: Trust) -> Self {
         Self {
             pass: Mutex::new(Pass {
                 credentials,
                 ..Pass::default()
             }),
             renewal,
+            trust,
             renewing: tokio::sync::Mutex::new(()),
         }
     }
@@ -63,8 +84,13 @@ impl Authoriser {
         pass.clone()
     }
 
-    /// The request with what lets us in, and the generation of that.
-    pub fn sign(&self, request: RequestBuilder) -> (RequestBuilder, u64) {
+    fn keep(&self, pass: Pass) {
+        *self.pass.lock().unwrap_or_else(PoisonError::into_inner) = pass;
+    }
+
+    /// The request with what lets us in, renewed if it is about to end, and the generation of that.
+    pub async fn sign(&self, request: RequestBuilder) -> Result<(RequestBuilder, u64), Failure> {
+        self.renew_ahead().await?;
         let pass = self.pass();
         let request = match (&pass.token, &pass.credentials) {
             (Some(token), _) => request.bearer_auth(token),
@@ -73,15 +99,48 @@ impl Authoriser {
             }
             (None, None) => request,
         };
-        (request, pass.generation)
+        Ok((request, pass.generation))
     }
 
-    /// Gets a better pass than that of `generation`, which was refused with `answer`; whether
+    async fn renew_ahead(&self) -> Result<(), Failure> {
+        let Some(renewal) = self.renewal.as_ref().filter(|_| self.pass().ends_soon()) else {
+            return Ok(());
+        };
+        let _one = self.renewing.lock().await;
+        let mut pass = self.pass();
+        if !pass.ends_soon() {
+            return Ok(());
+        }
+        match renewal.credentials().await {
+            Ok(fresh) => {
+                pass.renewed_in_vain = fresh.end_within(MARGIN);
+                pass.credentials = Some(fresh);
+                pass.generation += 1;
+            }
+            Err(failure)
+                if pass
+                    .credentials
+                    .as_ref()
+                    .is_some_and(Credentials::has_expired) =>
+            {
+                return Err(failure);
+            }
+            Err(failure) => {
+                tracing::debug!("credentials that end soon cannot be renewed: {failure}");
+                pass.renewed_in_vain = true;
+            }
+        }
+        self.keep(pass);
+        Ok(())
+    }
+
+    /// Gets a better pass than that of `generation`, which was refused with `headers`; whether
     /// there is one.
     pub async fn renew(
         &self,
         client: &Client,
-        refused: &HeaderMap,
+        refusal: Refusal,
+        headers: &HeaderMap,
         generation: u64,
     ) -> Result<bool, Failure> {
         let _one = self.renewing.lock().await;
@@ -89,42 +148,55 @@ impl Authoriser {
         if pass.generation > generation {
             return Ok(true);
         }
-        let challenge = Challenge::read(refused);
+        let seller = Challenge::read(headers).or_else(|| pass.seller.clone());
+        let seller = seller.filter(|challenge| *challenge != Challenge::Basic);
         // A token that was refused may merely have ended; credentials that were refused have.
-        let fresh_needed =
-            pass.token.is_none() && !matches!(challenge, Some(Challenge::Bearer { .. }));
-        if fresh_needed
-            || pass
-                .credentials
-                .as_ref()
-                .is_some_and(Credentials::has_expired)
-        {
-            match &self.renewal {
-                Some(renewal) => pass.credentials = Some(renewal.credentials().await?),
-                None if fresh_needed => return Ok(false),
-                None => {}
+        let fresh_needed = seller.is_none();
+        let has_ended = pass
+            .credentials
+            .as_ref()
+            .is_some_and(Credentials::has_expired);
+        match &self.renewal {
+            Some(renewal) if fresh_needed || has_ended => {
+                match renewal.credentials().await {
+                    Ok(fresh) => pass.credentials = Some(fresh),
+                    // As far as we know they are good: the refusal says more.
+                    Err(failure) if refusal == Refusal::Silent && !has_ended => {
+                        tracing::debug!("credentials cannot be renewed: {failure}");
+                        return Ok(false);
+                    }
+                    Err(failure) => return Err(failure),
+                }
+                pass.renewed_in_vain = false;
             }
+            None if fresh_needed => return Ok(false),
+            _ => {}
         }
+        pass.token = None;
         if let Some(Challenge::Bearer {
             realm,
             service,
             scope,
-        }) = challenge
+        }) = &seller
         {
-            let token = fetch_token(client, &realm, service, scope, pass.credentials.as_ref());
+            let asked_for = [("service", service.as_deref()), ("scope", scope.as_deref())];
+            let credentials = pass.credentials.as_ref();
+            let token = fetch_token(client, self.trust, realm, asked_for, credentials);
             pass.token = Some(token.await?);
         }
+        pass.seller = seller;
         pass.generation += 1;
-        *self.pass.lock().unwrap_or_else(PoisonError::into_inner) = pass;
+        self.keep(pass);
         Ok(true)
     }
 }
 
+/// Buys a token from the token server at `realm`.
 async fn fetch_token(
     client: &Client,
+    trust: Trust,
     realm: &str,
-    service: Option<String>,
-    scope: Option<String>,
+    asked_for: [(&str, Option<&str>); 2],
     credentials: Option<&Credentials>,
 ) -> Result<String, Failure> {
     let unusable =
@@ -136,9 +208,16 @@ async fn fetch_token(
             "is not reached with https, so it gets no password",
         ));
     }
-    for (name, value) in [("service", service), ("scope", scope)] {
+    // What is enough for a registry on this machine is not for a token server elsewhere, which
+    // gets the password. Making a client takes time, so only then.
+    let verifying = match trust {
+        Trust::AnyCertificate if !is_loopback(host) => Some(client_with(Trust::Verified)?),
+        _ => None,
+    };
+    let client = verifying.as_ref().unwrap_or(client);
+    for (name, value) in asked_for {
         // Several scopes stand in one challenge, and go as one parameter each.
-        for value in value.as_deref().unwrap_or_default().split_whitespace() {
+        for value in value.unwrap_or_default().split_whitespace() {
             url.query_pairs_mut().append_pair(name, value);
         }
     }

@@ -74,6 +74,28 @@ impl Failure {
         }
     }
 
+    /// Whether the registry may have carried out the request all the same: its answer was lost, or
+    /// says nothing of it.
+    pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::Connection(_) => true,
+            Self::Status { status, .. } => matches!(status, 408 | 500..=599),
+            _ => false,
+        }
+    }
+
+    /// Whether the registry understood the request and will not carry it out, now or later.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Status {
+                status: 400..=499,
+                ..
+            }
+        ) && !self.may_pass()
+            && !self.is_lost_upload()
+    }
+
     /// Whether the registry no longer knows the upload session.
     pub fn is_lost_upload(&self) -> bool {
         matches!(self, Self::Status { status, code, .. }
@@ -83,14 +105,6 @@ impl Failure {
     /// Whether what was uploaded is not what it should be.
     pub fn is_wrong_content(&self) -> bool {
         matches!(self, Self::Status { code, .. } if code == "DIGEST_INVALID")
-    }
-
-    /// The HTTP status, if the registry answered.
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Self::Status { status, .. } => Some(*status),
-            _ => None,
-        }
     }
 
     /// How long the registry asks to wait.
@@ -133,19 +147,24 @@ pub async fn successful(answer: Response) -> Result<Response, Failure> {
         return Ok(answer);
     }
     let retry_after = retry_after(answer.headers());
-    let body = answer.bytes().await.unwrap_or_default();
-    let body: ErrorBody = serde_json::from_slice(&body).unwrap_or_default();
-    let error = body.errors.into_iter().next().unwrap_or_default();
+    let (code, message) = error_of(&answer.bytes().await.unwrap_or_default());
     Err(Failure::Status {
         status: status.as_u16(),
-        code: error.code,
-        message: if error.message.is_empty() {
+        code,
+        message: if message.is_empty() {
             status.canonical_reason().unwrap_or_default().to_owned()
         } else {
-            error.message
+            message
         },
         retry_after,
     })
+}
+
+/// The first error's code and message in the body of an answer; empty where there are none.
+pub fn error_of(body: &[u8]) -> (String, String) {
+    let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+    let error = body.errors.into_iter().next().unwrap_or_default();
+    (error.code, error.message)
 }
 
 /// `Retry-After` in seconds; its other form, a date, is not used by registries.
@@ -165,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_passing_trouble_is_tried_again() {
+    fn trouble_is_told_by_its_status() {
         let status = |status| Failure::Status {
             status,
             code: String::new(),
@@ -184,7 +203,27 @@ mod tests {
         ] {
             assert_eq!(status(code).may_pass(), expected, "{code}");
         }
+        for (code, expected) in [
+            (400, false),
+            (401, false),
+            (408, true),
+            (429, false),
+            (500, true),
+            (504, true),
+        ] {
+            assert_eq!(status(code).leaves_open(), expected, "{code}");
+        }
+        for (code, expected) in [
+            (400, true),
+            (403, true),
+            (413, true),
+            (429, false),
+            (500, false),
+        ] {
+            assert_eq!(status(code).is_refusal(), expected, "{code}");
+        }
         assert!(Failure::Connection("cut".into()).may_pass());
+        assert!(Failure::Connection("cut".into()).leaves_open());
         assert!(!Failure::File("gone".into()).may_pass());
     }
 }

@@ -9,6 +9,7 @@ mod auth;
 mod blobs;
 mod failure;
 mod manifests;
+mod refusal;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use auth::Authoriser;
 pub use blobs::Progress;
 pub use failure::Failure;
 pub use manifests::Manifest;
+use refusal::Refusal;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// For an answer to a request that carries little.
@@ -42,21 +44,19 @@ impl RemoteRepository {
     pub async fn connect(access: &Access) -> Result<Self, Failure> {
         let name = &access.repository;
         let local = is_loopback(name.registry());
-        let mut client = reqwest::Client::builder()
-            .user_agent(concat!("quilt-mcp-deploy/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_DEADLINE)
-            .https_only(!local);
-        if local {
-            client = client.no_proxy().tls_danger_accept_invalid_certs(true);
-        }
-        let client = client.build().map_err(Failure::connection)?;
+        let trust = if local {
+            Trust::AnyCertificate
+        } else {
+            Trust::Verified
+        };
+        let client = client_with(trust)?;
         let has_tls = !local || has_tls(&client, name).await;
         let scheme = if has_tls { "https" } else { "http" };
         let base = format!("{scheme}://{}/v2/{}/", name.registry(), name.path());
         Ok(Self {
             client,
             base: Url::parse(&base).map_err(|error| Failure::Protocol(error.to_string()))?,
-            authoriser: Authoriser::new(access.credentials.clone(), access.renewal.clone()),
+            authoriser: Authoriser::new(access.credentials.clone(), access.renewal.clone(), trust),
         })
     }
 
@@ -80,7 +80,10 @@ impl RemoteRepository {
                 .await
         };
         let (answer, generation) = send().await?;
-        if self.renewed(&url, &answer, generation).await? {
+        let (refusal, answer) = self.refusal(&url, answer).await?;
+        if let Some(refusal) = refusal
+            && self.renewed(refusal, &answer, generation).await?
+        {
             return send().await.map(|(answer, _)| answer);
         }
         Ok(answer)
@@ -89,7 +92,12 @@ impl RemoteRepository {
     /// Sends a request whose body can be sent once only.
     async fn execute_once(&self, url: &Url, request: RequestBuilder) -> Result<Response, Failure> {
         let (answer, generation) = self.send(url, request).await?;
-        if self.renewed(url, &answer, generation).await? {
+        let (refusal, answer) = self.refusal(url, answer).await?;
+        // A refusal without a word would be met again and again: only HEAD has to be silent.
+        let refusal = refusal.filter(|refusal| *refusal != Refusal::Silent);
+        if let Some(refusal) = refusal
+            && self.renewed(refusal, &answer, generation).await?
+        {
             return Err(Failure::Reauthorised);
         }
         Ok(answer)
@@ -98,7 +106,7 @@ impl RemoteRepository {
     /// Our credentials go along, unless the request goes to another host than the registry's.
     async fn send(&self, url: &Url, request: RequestBuilder) -> Result<(Response, u64), Failure> {
         let (request, generation) = if self.is_registry(url) {
-            self.authoriser.sign(request)
+            self.authoriser.sign(request).await?
         } else {
             (request, 0)
         };
@@ -106,23 +114,53 @@ impl RemoteRepository {
         Ok((answer, generation))
     }
 
-    async fn renewed(
+    /// What an answer of the registry's own refuses, and the answer.
+    async fn refusal(
         &self,
         url: &Url,
+        answer: Response,
+    ) -> Result<(Option<Refusal>, Response), Failure> {
+        if self.is_registry(url) {
+            Refusal::of(answer).await
+        } else {
+            Ok((None, answer))
+        }
+    }
+
+    async fn renewed(
+        &self,
+        refusal: Refusal,
         answer: &Response,
         generation: u64,
     ) -> Result<bool, Failure> {
-        if answer.status() != StatusCode::UNAUTHORIZED || !self.is_registry(url) {
-            return Ok(false);
-        }
         self.authoriser
-            .renew(&self.client, answer.headers(), generation)
+            .renew(&self.client, refusal, answer.headers(), generation)
             .await
     }
 
     fn is_registry(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
     }
+}
+
+/// Whom a client believes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// A server whose certificate the machine trusts, and nobody without TLS.
+    Verified,
+    /// Anybody on this machine.
+    AnyCertificate,
+}
+
+fn client_with(trust: Trust) -> Result<reqwest::Client, Failure> {
+    let client = reqwest::Client::builder()
+        .user_agent(concat!("quilt-mcp-deploy/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_DEADLINE);
+    let client = match trust {
+        Trust::Verified => client.https_only(true),
+        Trust::AnyCertificate => client.no_proxy().tls_danger_accept_invalid_certs(true),
+    };
+    client.build().map_err(Failure::connection)
 }
 
 /// Whether the registry on this machine wants https. Plain HTTP is tried first: getting ready for
@@ -192,7 +230,7 @@ mod tests {
         let repository = RemoteRepository {
             client: reqwest::Client::new(),
             base: Url::parse("http://127.0.0.1:5000/v2/a/").unwrap(),
-            authoriser: Authoriser::new(Some(credentials), None),
+            authoriser: Authoriser::new(Some(credentials), None, Trust::Verified),
         };
         for (address, expected) in [
             ("http://127.0.0.1:5000/v2/a/blobs/uploads/1", true),

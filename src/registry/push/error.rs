@@ -78,6 +78,20 @@ pub enum PushError {
         /// The last failure.
         reason: String,
     },
+    /// The trouble did not pass, and hides whether the tag was written.
+    #[error(
+        "{repository}: {operation} failed, last with: {reason}; whether the tag was written is not known, since looking it up failed too ({lookup}): run the same command again later, which settles it (what was sent is not sent again)"
+    )]
+    TagUnknown {
+        /// The repository.
+        repository: RepositoryName,
+        /// What was tried.
+        operation: String,
+        /// The last failure.
+        reason: String,
+        /// Why the tag could not be looked up.
+        lookup: String,
+    },
     /// The registry refuses, or breaks its protocol.
     #[error("{repository}: {operation} was refused: {reason}")]
     Refused {
@@ -94,6 +108,16 @@ pub enum PushError {
 }
 
 impl PushError {
+    /// The tag names `existing`, where it should name `ours`.
+    pub(super) fn taken(target: &Access, tag: &Tag, existing: Digest, ours: &Digest) -> Self {
+        Self::TagTaken {
+            repository: target.repository.clone(),
+            tag: tag.clone(),
+            existing,
+            ours: ours.clone(),
+        }
+    }
+
     /// What `failure` of `operation`, which sent the content `ours`, means to an operator.
     pub(in crate::registry) fn explain(
         target: &Access,
@@ -151,7 +175,7 @@ fn advice_on_credentials(target: &Access) -> String {
     let expires_at = target.credentials.as_ref().map(Credentials::expires_at);
     match expires_at {
         None => "none were given, and it asks for some".to_owned(),
-        Some(Some(time)) if time <= Timestamp::now() => {
+        Some(Some(time)) if target.renewal.is_none() && time <= Timestamp::now() => {
             format!("they expired at {time}; run the same command again")
         }
         Some(_) => "the caller needs the IAM actions ecr:BatchCheckLayerAvailability, ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:PutImage and ecr:BatchGetImage on the repository".to_owned(),

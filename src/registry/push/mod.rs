@@ -3,6 +3,7 @@
 mod before;
 mod error;
 mod sbom;
+mod tagging;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::image::{BlobDescriptor, Digest, Image, ImageReference, RepositoryName
 pub use before::published_before;
 pub use error::PushError;
 pub use sbom::SbomState;
+pub(super) use tagging::Tagging;
 
 /// Blobs that are sent at the same time.
 const PARALLEL_BLOBS: usize = 4;
@@ -108,6 +110,11 @@ pub enum PublishProgress {
         /// Wait before the next attempt, in milliseconds.
         wait_ms: u64,
     },
+    /// The registry does not take the image's list of components; the image is whole without it.
+    NotAttached {
+        /// What was tried, and what the registry answered.
+        reason: String,
+    },
     /// The tag names the image.
     Tagged {
         /// The tag.
@@ -124,7 +131,8 @@ pub type ProgressSink = Arc<dyn Fn(PublishProgress) + Send + Sync>;
 ///
 /// A tag that names this image already is left alone (`pushed: false`); one that names
 /// another image is never moved. The tag is written after all blobs are confirmed, so it
-/// never points to an incomplete image.
+/// never points to an incomplete image. A list of components is attached before that, to the
+/// manifest under its digest.
 ///
 /// # Errors
 /// When the image breaks a rule of [`check`], when the tag names another image, and when
@@ -143,7 +151,7 @@ pub async fn publish_image(
     }
     let sent = push.send_blobs(image).await?;
     published.sbom = Some(push.attach_sbom(image).await?);
-    published.pushed = push.put_manifest(image).await?;
+    published.pushed = push.tag(image).await?;
     published.bytes_uploaded = sent.bytes.into_inner();
     published.blobs_uploaded = sent.blobs.into_inner();
     published.blobs_present -= published.blobs_uploaded;
@@ -194,12 +202,7 @@ impl<'a> Push<'a> {
         match existing {
             None => Ok(false),
             Some(existing) if existing == *ours => Ok(true),
-            Some(existing) => Err(PushError::TagTaken {
-                repository: self.target.repository.clone(),
-                tag: self.tag.clone(),
-                existing,
-                ours: ours.clone(),
-            }),
+            Some(existing) => Err(PushError::taken(self.target, self.tag, existing, ours)),
         }
     }
 
@@ -225,14 +228,12 @@ impl<'a> Push<'a> {
         image: &Image,
         blob: &BlobDescriptor,
     ) -> Result<Option<u64>, PushError> {
-        self.send_file(blob, &image.blob_path(&blob.digest)).await
+        self.send_file(blob, &image.blob_path(&blob.digest))
+            .await
+            .map_err(|failed| failed.explain(self.target))
     }
 
-    async fn send_file(
-        &self,
-        blob: &BlobDescriptor,
-        file: &Path,
-    ) -> Result<Option<u64>, PushError> {
+    async fn send_file(&self, blob: &BlobDescriptor, file: &Path) -> Result<Option<u64>, Failed> {
         let operation = format!("uploading {}", blob.digest);
         let upload = Upload {
             repository: &self.remote,
@@ -249,7 +250,7 @@ impl<'a> Push<'a> {
         let outcome = self
             .retrying(&operation, || upload.attempt(sent.clone()))
             .await
-            .map_err(|failure| PushError::explain(self.target, &operation, failure, &digest))?;
+            .map_err(|failure| Failed::new(&operation, failure, &digest))?;
         if outcome == Outcome::Sent {
             (self.progress)(PublishProgress::BlobSent { digest, size });
             Ok(Some(size))
@@ -259,60 +260,28 @@ impl<'a> Push<'a> {
         }
     }
 
-    /// Whether it was us who tagged the image: another publication of it may be faster.
-    async fn put_manifest(&self, image: &Image) -> Result<bool, PushError> {
-        let operation = format!("tagging the image {}", self.tag);
-        let manifest = Manifest {
-            content: image.manifest.clone(),
-            media_type: image.manifest_media_type.clone(),
-        };
-        let attempt = || self.remote.put_manifest(self.tag.as_str(), &manifest);
-        let reported = match self.retrying(&operation, attempt).await {
-            Ok(Some(reported)) => reported,
-            // No digest in the answer: ask for it.
-            Ok(None) => match self.tag_names(&image.digest).await? {
-                true => image.digest.clone(),
-                false => {
-                    let nothing = Failure::Protocol(
-                        "the registry took the tag but does not know it".to_owned(),
-                    );
-                    return Err(PushError::explain(
-                        self.target,
-                        &operation,
-                        nothing,
-                        &image.digest,
-                    ));
-                }
-            },
-            // Registries name an immutable tag's refusal differently: the tag itself says more.
-            Err(failure) => {
-                let refused = failure
-                    .status()
-                    .is_some_and(|status| matches!(status, 400 | 403 | 405 | 409 | 412));
-                if refused && self.tag_names(&image.digest).await? {
-                    return Ok(false);
-                }
-                return Err(PushError::explain(
-                    self.target,
-                    &operation,
-                    failure,
-                    &image.digest,
-                ));
-            }
-        };
-        if reported != image.digest {
-            return Err(PushError::explain(
-                self.target,
-                &operation,
-                Failure::Digest { reported },
-                &image.digest,
-            ));
+    /// Writes a manifest under its digest.
+    async fn put_by_digest(&self, operation: &str, manifest: &Manifest) -> Result<(), Failed> {
+        let digest = Digest::of(&manifest.content);
+        let put = || self.remote.put_manifest(digest.as_str(), manifest);
+        match self.retrying(operation, put).await {
+            Ok(Some(reported)) if reported != digest => Err(Failure::Digest { reported }),
+            result => result.map(drop),
         }
-        (self.progress)(PublishProgress::Tagged {
-            tag: self.tag.clone(),
-            digest: reported,
-        });
-        Ok(true)
+        .map_err(|failure| Failed::new(operation, failure, &digest))
+    }
+
+    /// Whether it was us who tagged the image: another publication of it may be faster.
+    async fn tag(&self, image: &Image) -> Result<bool, PushError> {
+        let tagging = Tagging {
+            target: self.target,
+            remote: &self.remote,
+            tag: self.tag,
+            manifest: &manifest_of(image),
+            digest: &image.digest,
+            progress: &self.progress,
+        };
+        tagging.write().await
     }
 
     async fn retrying<T, F>(
@@ -323,13 +292,46 @@ impl<'a> Push<'a> {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let notify = |failure: &Failure, wait: Duration| {
-            (self.progress)(PublishProgress::Retrying {
-                operation: operation.to_owned(),
-                reason: failure.to_string(),
-                wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-            });
-        };
+        let notify = notify(&self.progress, operation);
         self.target.retry.run(attempt, notify).await
+    }
+}
+
+/// A step that failed, and the content that it was about.
+struct Failed {
+    operation: String,
+    failure: Failure,
+    content: Digest,
+}
+
+impl Failed {
+    fn new(operation: &str, failure: Failure, content: &Digest) -> Self {
+        Self {
+            operation: operation.to_owned(),
+            failure,
+            content: content.clone(),
+        }
+    }
+
+    fn explain(self, target: &Access) -> PushError {
+        PushError::explain(target, &self.operation, self.failure, &self.content)
+    }
+}
+
+fn manifest_of(image: &Image) -> Manifest {
+    Manifest {
+        content: image.manifest.clone(),
+        media_type: image.manifest_media_type.clone(),
+    }
+}
+
+/// Tells of every failed attempt at `operation`.
+fn notify(progress: &ProgressSink, operation: &str) -> impl FnMut(&Failure, Duration) {
+    move |failure, wait| {
+        progress(PublishProgress::Retrying {
+            operation: operation.to_owned(),
+            reason: failure.to_string(),
+            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+        });
     }
 }

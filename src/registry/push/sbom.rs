@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Push, PushError};
+use super::{Failed, PublishProgress, Push, PushError, manifest_of};
 use crate::image::{BlobDescriptor, Digest, Image, sbom};
 use crate::registry::client::{Failure, Manifest};
 
@@ -24,51 +24,68 @@ pub enum SbomState {
     Attached,
     /// It was attached before.
     Present,
-    /// The registry knows no referrers.
+    /// The registry knows no referrers, or does not take this one.
     NotTaken,
 }
 
 impl Push<'_> {
-    /// Attaches what lies beside the image, before the image is tagged.
+    /// Attaches what lies beside the image, before the image is tagged. The image's manifest goes
+    /// first, under its digest: what is referred to is there before what refers to it.
+    ///
+    /// A registry that does not take the list is told of, and is no reason not to publish.
     pub(super) async fn attach_sbom(&self, image: &Image) -> Result<SbomState, PushError> {
         let document = sbom::read(image).map_err(|error| PushError::File(error.to_string()))?;
         let Some(document) = document else {
             return Ok(SbomState::None);
         };
-        let explain = |operation: &str, failure: Failure| {
-            PushError::explain(self.target, operation, failure, &image.digest)
-        };
+        self.put_by_digest("writing the image's manifest", &manifest_of(image))
+            .await
+            .map_err(|failed| failed.explain(self.target))?;
+        match self.attach(image, &document).await {
+            Ok(state) => Ok(state),
+            Err(Failed {
+                operation, failure, ..
+            }) if failure.is_refusal() => {
+                (self.progress)(PublishProgress::NotAttached {
+                    reason: format!("{operation}: {failure}"),
+                });
+                Ok(SbomState::NotTaken)
+            }
+            Err(failed) => Err(failed.explain(self.target)),
+        }
+    }
+
+    async fn attach(&self, image: &Image, document: &[u8]) -> Result<SbomState, Failed> {
         let operation = "listing what refers to the image";
         let referrers = self
             .retrying(operation, || self.remote.referrers(&image.digest))
             .await
-            .map_err(|failure| explain(operation, failure))?;
+            .map_err(|failure| Failed::new(operation, failure, &image.digest))?;
         let Some(referrers) = referrers else {
             return Ok(SbomState::NotTaken);
         };
-        let manifest = manifest(image, &document);
+        let manifest = manifest(image, document);
         let digest = Digest::of(&manifest.content);
         if referrers.iter().any(|referrer| referrer.digest == digest) {
             return Ok(SbomState::Present);
         }
-        self.send_content(&document).await?;
+        self.send_content(document).await?;
         self.send_content(EMPTY).await?;
-        let operation = "attaching the list of components";
-        self.retrying(operation, || {
-            self.remote.put_manifest(digest.as_str(), &manifest)
-        })
-        .await
-        .map_err(|failure| explain(operation, failure))?;
+        self.put_by_digest("attaching the list of components", &manifest)
+            .await?;
         Ok(SbomState::Attached)
     }
 
-    async fn send_content(&self, content: &[u8]) -> Result<(), PushError> {
+    async fn send_content(&self, content: &[u8]) -> Result<(), Failed> {
         let blob = BlobDescriptor {
             digest: Digest::of(content),
             size: content.len() as u64,
             media_type: String::new(),
         };
-        let unwritable = |error: std::io::Error| PushError::File(error.to_string());
+        let unwritable = |error: std::io::Error| {
+            let failure = Failure::File(format!("a temporary file cannot be written: {error}"));
+            Failed::new("attaching the list of components", failure, &blob.digest)
+        };
         let mut file = tempfile::NamedTempFile::new().map_err(unwritable)?;
         std::io::Write::write_all(&mut file, content).map_err(unwritable)?;
         self.send_file(&blob, file.path()).await.map(drop)

@@ -1,0 +1,106 @@
+//! Writing a tag, and knowing afterwards whether it is there.
+
+use std::time::Duration;
+
+use super::{ProgressSink, PublishProgress, PushError, notify};
+use crate::image::{Digest, Tag};
+use crate::registry::access::Access;
+use crate::registry::client::{Failure, Manifest, RemoteRepository};
+
+/// The tagging of an image whose every part is in the repository.
+pub(in crate::registry) struct Tagging<'a> {
+    pub target: &'a Access,
+    pub remote: &'a RemoteRepository,
+    pub tag: &'a Tag,
+    pub manifest: &'a Manifest,
+    /// The manifest's digest.
+    pub digest: &'a Digest,
+    pub progress: &'a ProgressSink,
+}
+
+impl Tagging<'_> {
+    /// Writes the tag; whether it was us: another publication of the image may be faster.
+    ///
+    /// A request whose answer is lost may have been carried out, and then the next one may be
+    /// refused. So where there is no good answer, the tag itself is asked.
+    pub async fn write(&self) -> Result<bool, PushError> {
+        let operation = format!("tagging the image {}", self.tag);
+        let mut may_be_ours = false;
+        let mut notify = notify(self.progress, &operation);
+        let attempt = || self.remote.put_manifest(self.tag.as_str(), self.manifest);
+        let result = self
+            .target
+            .retry
+            .run(attempt, |failure: &Failure, wait: Duration| {
+                may_be_ours |= failure.leaves_open();
+                notify(failure, wait);
+            })
+            .await;
+        let ours = match result {
+            Ok(Some(reported)) if reported == *self.digest => true,
+            Ok(Some(reported)) => {
+                return Err(self.explain(&operation, Failure::Digest { reported }));
+            }
+            Ok(None) => {
+                let silent =
+                    "the registry took the tag without saying a digest, and does not know it";
+                self.settle(&operation, Failure::Protocol(silent.to_owned()), true)
+                    .await?
+            }
+            Err(failure) => {
+                may_be_ours |= failure.leaves_open();
+                self.settle(&operation, failure, may_be_ours).await?
+            }
+        };
+        if ours {
+            (self.progress)(PublishProgress::Tagged {
+                tag: self.tag.clone(),
+                digest: self.digest.clone(),
+            });
+        }
+        Ok(ours)
+    }
+
+    /// Asks the tag what became of it after `failure`: `may_be_ours` if it names our image.
+    ///
+    /// Registries name the refusal of an immutable tag differently, too: the tag says more.
+    async fn settle(
+        &self,
+        operation: &str,
+        failure: Failure,
+        may_be_ours: bool,
+    ) -> Result<bool, PushError> {
+        let lookup = format!("looking up the tag {}", self.tag);
+        let retry = &self.target.retry;
+        let ask = || {
+            let asked = || self.remote.tagged_digest(self.tag);
+            retry.run(asked, notify(self.progress, &lookup))
+        };
+        let mut tagged = ask().await;
+        if matches!(tagged, Ok(None)) && may_be_ours {
+            // A registry that gave no answer may be at work still.
+            tokio::time::sleep(retry.longest_wait).await;
+            tagged = ask().await;
+        }
+        match tagged {
+            Ok(Some(existing)) if existing == *self.digest => Ok(may_be_ours),
+            Ok(Some(existing)) => Err(PushError::taken(
+                self.target,
+                self.tag,
+                existing,
+                self.digest,
+            )),
+            Err(lookup) if may_be_ours => Err(PushError::TagUnknown {
+                repository: self.target.repository.clone(),
+                operation: operation.to_owned(),
+                reason: failure.to_string(),
+                lookup: lookup.to_string(),
+            }),
+            Ok(None) | Err(_) => Err(self.explain(operation, failure)),
+        }
+    }
+
+    fn explain(&self, operation: &str, failure: Failure) -> PushError {
+        PushError::explain(self.target, operation, failure, self.digest)
+    }
+}
