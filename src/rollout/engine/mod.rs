@@ -117,7 +117,7 @@ pub enum RolloutError {
         /// What was looked for.
         name: String,
         /// What ECS said.
-        reason: AwsError,
+        reason: Box<AwsError>,
     },
     /// The operator names a revision that is no release.
     #[error(

@@ -304,6 +304,7 @@ pub async fn named_revision(
     };
     let described = match describe(engine.clients, &name).await {
         Err(ReleaseError::Aws(reason)) if reason.kind == AwsErrorKind::Refused => {
+            let reason = Box::new(reason);
             return Err(RolloutError::NoRevision { name, reason });
         }
         described => described?,
