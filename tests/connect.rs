@@ -123,7 +123,22 @@ fn what_cannot_be_is_refused() {
             &to("other.json"),
             "has another server named `quilt` already",
         ),
-        (&to("broken.json"), "is not settings"),
+        (
+            &to("broken.json"),
+            "mcpServers cannot be added to broken.json: ",
+        ),
+        (
+            &["connect", "curl", "--token-command", " "],
+            "--token-command is empty",
+        ),
+        (
+            &["connect", "stdio-proxy", "--token-command", "pass show 'a"],
+            "a shell cannot read",
+        ),
+        (
+            &to("nowhere/x/y.json"),
+            "nowhere/x/y.json cannot be written: there is no folder nowhere",
+        ),
         (
             &to("quilt-mcp.toml/x.json"),
             "cannot read quilt-mcp.toml/x.json",
@@ -131,10 +146,19 @@ fn what_cannot_be_is_refused() {
     ] {
         cli.run(line).assert_refusal(2, &[says]);
     }
-    // Somebody takes --token-env for the token: it goes no further.
-    let leaked = cli.run(&["connect", "cursor", "--token-env", "qk-secret"]);
-    leaked.assert_refusal(2, &["never the token"]);
-    assert!(!leaked.stderr.contains("qk-secret"));
+    assert!(!cli.work().join("nowhere").exists());
+    // Somebody takes an option for the token: it goes no further.
+    for (client, option, token) in [
+        ("cursor", "--token-env", "qk-secret"),
+        ("cursor", "--token-env", "qk_secret"),
+        ("vscode", "--token-env", "qk_secret"),
+        ("claude-desktop", "--token-command", "qk_secret"),
+        ("curl", "--token-command", "eyJhbGciOiJub25lIn0.e30."),
+    ] {
+        let leaked = cli.run(&["connect", client, option, token]);
+        leaked.assert_refusal(2, &["never the token"]);
+        assert!(!leaked.stderr.contains(token), "{leaked:?}");
+    }
     cli.refuses(&to("other.json"), 2, &["--force"]);
 }
 
@@ -186,6 +210,111 @@ fn a_clients_own_file_is_added_to() {
         assert_eq!(after[key]["quilt"], first[key]["quilt"]);
         assert!(after[key]["quilt-2"].is_object());
     }
+}
+
+/// What a command that succeeds says on standard error.
+fn said(cli: &Cli, line: &[&str]) -> String {
+    let ran = cli.run(line);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.stderr
+}
+
+/// What is left to do is said where it is true, and nowhere else.
+#[test]
+fn the_notes_say_what_is_true() {
+    let cli = cli();
+    let command = ["--token-command", "echo a"];
+    for (line, says, says_not) in [
+        (
+            &["claude-desktop"][..],
+            &["do not see a shell's variables", "--token-command"][..],
+            &["restart Claude"][..],
+        ),
+        (
+            &["cursor"],
+            &["set where the client is started"],
+            &["--token-command"],
+        ),
+        (
+            &["claude-desktop", command[0], command[1]],
+            &["the first line", "again when that is refused"],
+            &["variables"],
+        ),
+        (
+            &["mcp-remote", command[0], command[1]],
+            &["when the client starts the server", "restart the client"],
+            &["again when"],
+        ),
+        (
+            &["curl", command[0], command[1]],
+            &["each time this is run"],
+            &["again when"],
+        ),
+    ] {
+        let text = said(&cli, &[&["connect"], line].concat());
+        for says in says {
+            assert!(text.contains(says), "{line:?}: {text}");
+        }
+        for says_not in says_not {
+            assert!(!text.contains(says_not), "{line:?}: {text}");
+        }
+    }
+    let write = [
+        "connect",
+        "claude-desktop",
+        "--write",
+        "--file",
+        "new/a.json",
+    ];
+    let first = said(&cli, &write);
+    for says in ["the folder new was not there", "restart Claude Desktop"] {
+        assert!(first.contains(says), "{first}");
+    }
+    let again = said(&cli, &write);
+    for says_not in ["the folder", "restart"] {
+        assert!(!again.contains(says_not), "{again}");
+    }
+}
+
+#[test]
+fn a_question_that_was_there_is_no_secret() {
+    let cli = cli();
+    let theirs =
+        r#"{"inputs":[{"type":"promptString","id":"quilt-token"}],"servers":{"quilt":{}}}"#;
+    cli.write("theirs.json", theirs);
+    let write = ["connect", "vscode", "--write", "--file", "theirs.json"];
+    let first = said(&cli, &[&write[..], &["--force"]].concat());
+    assert!(first.contains("the token is not kept secret"), "{first}");
+    assert!(!first.contains("and keeps it"), "{first}");
+    let again = said(&cli, &write);
+    assert!(again.contains("the token is not kept secret"), "{again}");
+    let other = said(&cli, &[&write[..], &["--name", "other"]].concat());
+    assert!(other.contains("and keeps it"), "{other}");
+}
+
+#[test]
+fn a_file_of_notepads_stays_one() {
+    let cli = cli();
+    let path = cli.work().join("marked.json");
+    let marked = "\u{feff}{\r\n  \"theme\": \"dark\"\r\n}\r\n";
+    std::fs::write(&path, marked).unwrap();
+    let write = |file: &'static str| ["connect", "cursor", "--write", "--file", file];
+    said(&cli, &write("marked.json"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let settings: Value = serde_json::from_str(text.strip_prefix('\u{feff}').unwrap()).unwrap();
+    assert_eq!(settings["theme"], "dark");
+    assert!(settings["mcpServers"]["quilt"].is_object(), "{text}");
+
+    let bytes: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(cli.work().join("wide.json"), &bytes).unwrap();
+    cli.refuses(&write("wide.json"), 2, &["wide.json is in UTF-16", "UTF-8"]);
+    assert_eq!(std::fs::read(cli.work().join("wide.json")).unwrap(), bytes);
+    cli.write(
+        "doubled.json",
+        r#"{"mcpServers":{"quilt":{"x":1},"quilt":{"x":2}}}"#,
+    );
+    let forced = [&write("doubled.json")[..], &["--force"]].concat();
+    cli.refuses(&forced, 2, &["it has the key `quilt` 2 times"]);
 }
 
 /// A release of the real server, and the programs that clients start.
@@ -304,7 +433,11 @@ fn what_is_printed_reaches_the_server() {
 
 fn curl(scene: &Scene) {
     let Some(_) = tool("curl") else { return };
-    for line in [&["curl"][..], &["curl", "--token-command", "give-token"]] {
+    for line in [
+        &["curl"][..],
+        &["curl", "--token-command", "give-token"],
+        &["curl", "--token-command", "(give-token) # mine"],
+    ] {
         let script = scene.connect(line);
         let output = scene.start("sh").args(["-c", &script]).output().unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout)
@@ -355,7 +488,10 @@ fn mcp_remote(scene: &Scene) {
     scene.install("npx", npx.as_bytes());
     for (line, with_variable) in [
         (&["mcp-remote"][..], true),
-        (&["mcp-remote", "--token-command", "give-token"], false),
+        (
+            &["mcp-remote", "--token-command", "(give-token) # mine"],
+            false,
+        ),
     ] {
         assert_signed_in(&scene.over_stdio(&scene.connect(line), with_variable));
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quilt_demo_registry::DemoRegistry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -178,6 +179,7 @@ async fn run(world: &Arc<World>, listeners: Listeners, runtime: Runtime) -> Resu
     let mut interrupt = signal(SignalKind::interrupt()).map_err(handler)?;
 
     let quilt_shutdown = world.shutdown.clone();
+    let quilt = demo_registry(world);
     let mut parts: JoinSet<(&'static str, io::Result<()>)> = JoinSet::new();
     let part = |name, result| (name, result);
     let (endpoint, images) = (Arc::clone(world), Arc::clone(world));
@@ -203,7 +205,7 @@ async fn run(world: &Arc<World>, listeners: Listeners, runtime: Runtime) -> Resu
     parts.spawn(async move {
         part(
             "demo Quilt registry",
-            quilt_demo_registry::serve(listeners.quilt_registry, quilt_shutdown).await,
+            quilt.serve(listeners.quilt_registry, quilt_shutdown).await,
         )
     });
     let engine = tokio::spawn(Engine::new(Arc::clone(world), runtime).run());
@@ -229,6 +231,12 @@ async fn run(world: &Arc<World>, listeners: Listeners, runtime: Runtime) -> Resu
     parts.shutdown().await;
     saver.abort();
     result.and(stopped)
+}
+
+/// The registry, whose page calls the load balancer.
+fn demo_registry(world: &World) -> DemoRegistry {
+    let balancer = world.read(|state| state.addresses.load_balancer_url());
+    DemoRegistry::sample().with_mcp_endpoint(&format!("{balancer}/mcp/"))
 }
 
 fn unexpected_end(ended: Result<(&'static str, io::Result<()>), tokio::task::JoinError>) -> Error {

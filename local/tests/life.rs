@@ -52,6 +52,21 @@ async fn a_stop_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_demo_registrys_page_calls_the_load_balancer() {
+    let environment = common::start().await;
+    let page = environment
+        .http
+        .get(&environment.description.quilt_registry_url)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(page.status(), 200);
+    let endpoint = format!("{}/mcp/", environment.description.load_balancer_url);
+    let html = page.text().await.unwrap();
+    assert!(html.contains(&format!("value=\"{endpoint}\"")), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigterm_is_a_stop() {
     let mut environment = common::start().await;
     environment.signal(Signal::TERM);

@@ -1,5 +1,6 @@
 //! JSON lines on standard output; for the proxy, lines on standard error.
 
+use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
 use tracing::{Level, Metadata};
@@ -38,10 +39,12 @@ fn tells_no_secret(event: &Metadata<'_>) -> bool {
 }
 
 /// Lines for people on standard error, for a process whose standard output is
-/// not its own.
+/// not its own; in colour on a terminal only (<https://no-color.org>).
 pub fn init_stderr() {
     let filter = EnvFilter::try_from_env("MCP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal() && !is_plain)
         .with_writer(std::io::stderr)
         .with_filter(filter::filter_fn(tells_no_secret));
     tracing_subscriber::registry()

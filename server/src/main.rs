@@ -45,6 +45,8 @@ struct ProxyArgs {
 
 /// The variable that holds the token where no other source is named.
 const TOKEN_VAR: &str = "QUILT_MCP_TOKEN";
+/// What the proxy's URL looks like.
+const ENDPOINT_EXAMPLE: &str = "https://mcp.example.com/mcp";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -94,20 +96,44 @@ async fn run_proxy(args: ProxyArgs) -> ExitCode {
 }
 
 fn remote(args: ProxyArgs) -> Result<Remote, String> {
-    let url = StackUrl::parse(&args.url).map_err(|why| format!("the URL {why}"))?;
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let url = StackUrl::parse_like(&args.url, ENDPOINT_EXAMPLE)
+        .map_err(|why| format!("the MCP endpoint's URL {why}"))?;
     let source = match (args.token_env, args.token_file, args.token_command) {
-        (Some(name), _, _) => {
-            let value = variable(&name).ok_or_else(|| format!("{name} is not set"))?;
-            TokenSource::Value(value)
-        }
+        (Some(name), _, _) => named_variable(name)?,
         (_, Some(path), _) => TokenSource::File(path),
+        (_, _, Some(command)) if command.trim().is_empty() => {
+            return Err(
+                "--token-command is empty; give a shell command that prints the token".into(),
+            );
+        }
         (_, _, Some(command)) => TokenSource::Command(command),
-        _ => variable(TOKEN_VAR).map_or(TokenSource::None, TokenSource::Value),
+        _ => variable(TOKEN_VAR.to_owned()).unwrap_or(TokenSource::None),
     };
     let is_loopback = url.is_loopback();
     Remote::new(url.into_url(), source, is_loopback)
         .map_err(|error| format!("cannot set up TLS: {error}"))
+}
+
+/// The variable that `--token-env` names, which must be there; a name that may be a token
+/// is not repeated.
+fn named_variable(name: String) -> Result<TokenSource, String> {
+    if ["qk_", "eyJ"].iter().any(|start| name.starts_with(start)) {
+        return Err(
+            "what --token-env names looks like a token; give the name of the variable that holds it, never the token: other processes can see arguments"
+                .into(),
+        );
+    }
+    let missing = format!(
+        "the variable {name}, which --token-env names, is empty or not set here; set it where this process is started (programs started from a desktop often do not see a shell's variables), or use --token-command"
+    );
+    variable(name).ok_or(missing)
+}
+
+fn variable(name: String) -> Option<TokenSource> {
+    let value = std::env::var(&name)
+        .ok()
+        .filter(|value| !value.is_empty())?;
+    Some(TokenSource::Variable { name, value })
 }
 
 async fn run_healthcheck() -> ExitCode {

@@ -101,6 +101,7 @@ impl ConnectArgs {
             name: self.name,
             url: environment.url,
         };
+        let is_named = self.file.is_some();
         let file = match (self.file, client.file()) {
             (Some(_), _) if client == Client::Curl => return Err(no_file(client).into()),
             (Some(file), _) => Some(file),
@@ -108,13 +109,18 @@ impl ConnectArgs {
             (None, Err(error)) if write => return Err(error.into()),
             (None, Err(_)) => None,
         };
-        let merged = match &file {
-            Some(file) if write => {
-                Some(SettingsFile::open(file.clone())?.add(client, &server, self.force)?)
+        let mut written = None;
+        if let Some(file) = file.as_ref().filter(|_| write) {
+            let settings = SettingsFile::open(file.clone())?;
+            if is_named {
+                settings.is_placed_well()?;
             }
-            _ => None,
-        };
-        let notes = notes(client, &server, file.as_ref().filter(|_| !write));
+            let merged = settings.add(client, &server, self.force)?;
+            let open_question = settings.open_question(client, &server);
+            written = Some((merged, open_question));
+        }
+        let notes = notes(client, &server, file.as_deref(), written.as_ref());
+        let merged = written.map(|(merged, _)| merged);
         let is_curl = client == Client::Curl;
         context.print(&ConnectResult {
             version: 1,
@@ -131,7 +137,7 @@ impl ConnectArgs {
                 Some(Merged::Written { .. }) => Outcome::Written,
             },
             backup: match merged {
-                Some(Merged::Written { backup }) => backup,
+                Some(Merged::Written { backup, .. }) => backup,
                 _ => None,
             },
             notes: notes.clone(),
@@ -149,28 +155,30 @@ fn no_file(client: Client) -> ConnectError {
     }
 }
 
-/// What the operator still has to see to; `file` is where it belongs and is not yet.
-fn notes(client: Client, server: &Server, file: Option<&PathBuf>) -> Vec<String> {
+/// What the operator still has to see to. `written` tells what became of the file, where it was to
+/// be written, and of a question in it that keeps nothing secret.
+fn notes(
+    client: Client,
+    server: &Server,
+    file: Option<&Path>,
+    written: Option<&(Merged, Option<String>)>,
+) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Some(file) = file {
-        notes.push(format!(
+    match (file, written) {
+        (Some(file), None) => notes.push(format!(
             "{} reads {}; --write adds it there",
             client.name(),
             file.display()
-        ));
-    }
-    match &server.token {
-        Some(Token::Variable(name)) => notes.push(match client {
-            Client::Curl => format!("the token is taken from the variable {name}"),
-            _ => format!(
-                "the token is taken from the variable {name}, which must be set where the client is started"
-            ),
-        }),
-        Some(Token::Command(_)) => {
-            notes.push("the token is what the command prints, whenever one is needed".to_owned());
+        )),
+        (_, Some((Merged::Written { folder, .. }, _))) => {
+            notes.extend(folder.iter().map(|folder| {
+                format!("the folder {} was not there and was made", folder.display())
+            }))
         }
-        None => notes.push("the client asks for the token and keeps it".to_owned()),
+        _ => {}
     }
+    let open_question = written.and_then(|(_, question)| question.as_deref());
+    notes.push(token_note(client, server.token.as_ref(), open_question));
     if client.starts_proxy()
         && !is_on_search_path("quilt-mcp-server", std::env::var_os("PATH").as_deref())
     {
@@ -179,10 +187,43 @@ fn notes(client: Client, server: &Server, file: Option<&PathBuf>) -> Vec<String>
                 .to_owned(),
         );
     }
-    if client == Client::ClaudeDesktop {
+    if client == Client::ClaudeDesktop && matches!(written, Some((Merged::Written { .. }, _))) {
         notes.push("restart Claude Desktop".to_owned());
     }
     notes
+}
+
+/// Where the token comes from, and when.
+fn token_note(client: Client, token: Option<&Token>, open_question: Option<&str>) -> String {
+    match token {
+        Some(Token::Variable(name)) => match client {
+            Client::Curl => format!("the token is taken from the variable {name}"),
+            Client::ClaudeDesktop => format!(
+                "the token is taken from the variable {name}, which must be set where Claude Desktop is started; \
+                 programs started from a desktop often do not see a shell's variables: \
+                 --token-command 'COMMAND' takes the token from a command instead"
+            ),
+            _ => format!(
+                "the token is taken from the variable {name}, which must be set where the client is started"
+            ),
+        },
+        Some(Token::Command(_)) if client.starts_proxy() => {
+            "the token is the first line that the command prints; it is run when a token is needed, and again when that is refused".to_owned()
+        }
+        Some(Token::Command(_)) if client == Client::Curl => {
+            "the token is what the command prints each time this is run".to_owned()
+        }
+        Some(Token::Command(_)) => {
+            "the token is what the command prints when the client starts the server; it is not run again: when the token expires, restart the client".to_owned()
+        }
+        None => match open_question {
+            Some(question) => format!(
+                "the client asks for the token with the question `{question}`, which was there before and is not a \
+                 promptString with \"password\": true: the token is not kept secret; correct that, or choose another --name"
+            ),
+            None => "the client asks for the token and keeps it".to_owned(),
+        },
+    }
 }
 
 impl From<ConnectError> for Failure {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::Token;
+use super::token::{is_readable, is_variable, looks_like_token};
 
 /// An MCP client, or a way to make one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,6 +44,18 @@ pub enum ConnectError {
     /// A variable's name is none; it is not repeated, because it may be a token.
     #[error("what --token-env names is no environment variable")]
     NotAVariable,
+    /// The token itself was given; it is not repeated.
+    #[error("what {option} was given looks like a token")]
+    LooksLikeToken {
+        /// `--token-env` or `--token-command`.
+        option: &'static str,
+    },
+    /// There is no command.
+    #[error("--token-command is empty")]
+    EmptyCommand,
+    /// The shell cannot read the command; it is not repeated, because it may hold a token.
+    #[error("a shell cannot read what --token-command was given: `sh -n` refuses it")]
+    BrokenCommand,
     /// The client reads no file of its own.
     #[error("there is no file that {client} is known to read")]
     NoFile {
@@ -62,8 +75,24 @@ pub enum ConnectError {
         /// Why.
         source: std::io::Error,
     },
+    /// Neither the file's folder nor the folder above it is there.
+    #[error("{} cannot be written: there is no folder {}", path.display(), missing.display())]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder above the file's own.
+        missing: PathBuf,
+    },
+    /// The file is not in UTF-8.
+    #[error("{} is in {encoding}, and settings are in UTF-8", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What it is in, as far as can be told.
+        encoding: &'static str,
+    },
     /// The file is not the client's.
-    #[error("{} is not settings that {key} could be added to: {why}", path.display())]
+    #[error("{key} cannot be added to {}: {why}", path.display())]
     NotSettings {
         /// The file.
         path: PathBuf,
@@ -90,8 +119,22 @@ impl ConnectError {
                 "give --token-env NAME, a variable that is set where it is started; `connect stdio-proxy` and `connect mcp-remote` can run a command"
             }
             Self::AsksItself { .. } => "leave --token-env and --token-command out",
-            Self::NotAVariable => {
-                "give a variable's name, never the token: other processes can see arguments"
+            Self::NotAVariable
+            | Self::LooksLikeToken {
+                option: "--token-env",
+            } => "give a variable's name, never the token: other processes can see arguments",
+            Self::LooksLikeToken { .. } => {
+                "give a command that prints the token, never the token: other processes can see arguments"
+            }
+            Self::EmptyCommand => {
+                "give a shell command that prints the token, or leave the option out"
+            }
+            Self::BrokenCommand => {
+                "try it in a shell; look for quotes and parentheses without an end"
+            }
+            Self::NoFolder { .. } => "nothing was changed; correct the path, or make the folder",
+            Self::Encoding { .. } => {
+                "nothing was changed; save it as UTF-8 (Notepad: Save as, Encoding), and try again"
             }
             Self::NoFile { .. } => {
                 "without --write it is printed; --file names a file to write it to"
@@ -154,16 +197,22 @@ impl Client {
         command: Option<String>,
     ) -> Result<Option<Token>, ConnectError> {
         let client = self.name();
+        let given = [("--token-env", &variable), ("--token-command", &command)];
+        for (option, value) in given {
+            if value.as_deref().is_some_and(looks_like_token) {
+                return Err(ConnectError::LooksLikeToken { option });
+            }
+        }
         match (self.made_of(), variable, command) {
             (Self::Vscode, None, None) => Ok(None),
             (Self::Vscode, ..) => Err(ConnectError::AsksItself { client }),
             (Self::ClaudeCode | Self::Cursor, _, Some(_)) => {
                 Err(ConnectError::NoCommand { client })
             }
+            (_, _, Some(command)) if command.trim().is_empty() => Err(ConnectError::EmptyCommand),
+            (_, _, Some(command)) if !is_readable(&command) => Err(ConnectError::BrokenCommand),
             (_, _, Some(command)) => Ok(Some(Token::Command(command))),
-            (_, Some(name), None) if super::token::is_variable(&name) => {
-                Ok(Some(Token::Variable(name)))
-            }
+            (_, Some(name), None) if is_variable(&name) => Ok(Some(Token::Variable(name))),
             (_, Some(_), None) => Err(ConnectError::NotAVariable),
             (_, None, None) => Ok(Some(Token::default())),
         }

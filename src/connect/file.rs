@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jsonc_parser::ParseOptions;
-use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
+use jsonc_parser::cst::{CstInputValue, CstObject, CstObjectProp, CstRootNode};
 use serde_json::Value;
 
 use super::{Client, ConnectError, Server};
@@ -16,7 +16,12 @@ use crate::files::replace_file;
 pub struct SettingsFile {
     path: PathBuf,
     text: Option<String>,
+    /// Whether the text begins with a byte order mark, which is kept.
+    has_mark: bool,
 }
+
+/// What some editors of Windows put before UTF-8.
+const MARK: char = '\u{feff}';
 
 /// What became of the file.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub enum Merged {
     Written {
         /// A copy of the file as it was before, if it was there.
         backup: Option<PathBuf>,
+        /// The file's folder, if it was not there.
+        folder: Option<PathBuf>,
     },
 }
 
@@ -34,19 +41,50 @@ impl SettingsFile {
     /// Reads it; that it is not there is fine.
     ///
     /// # Errors
-    /// [`ConnectError::File`] when it cannot be read.
+    /// [`ConnectError::File`] when it cannot be read, [`ConnectError::Encoding`] when it is not in
+    /// UTF-8.
     pub fn open(path: PathBuf) -> Result<Self, ConnectError> {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Self {
-                text: Some(text),
-                path,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { path, text: None }),
-            Err(source) => Err(ConnectError::File {
-                doing: "read",
-                path,
-                source,
-            }),
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => {
+                return Err(ConnectError::File {
+                    doing: "read",
+                    path,
+                    source,
+                });
+            }
+        };
+        let mut text = match bytes.map(decode).transpose() {
+            Ok(text) => text,
+            Err(encoding) => return Err(ConnectError::Encoding { path, encoding }),
+        };
+        let has_mark = text.as_ref().is_some_and(|text| text.starts_with(MARK));
+        if let Some(text) = text.as_mut().filter(|_| has_mark) {
+            text.remove(0);
+        }
+        Ok(Self {
+            path,
+            text,
+            has_mark,
+        })
+    }
+
+    /// Refuses a path whose folder would have to be made along with the folder above it: that is
+    /// a mistake more often than a wish.
+    ///
+    /// # Errors
+    /// [`ConnectError::NoFolder`]
+    pub fn is_placed_well(&self) -> Result<(), ConnectError> {
+        let above = self.path.parent().and_then(Path::parent);
+        match above {
+            Some(above) if !above.as_os_str().is_empty() && !above.is_dir() => {
+                Err(ConnectError::NoFolder {
+                    path: self.path.clone(),
+                    missing: above.to_owned(),
+                })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -73,12 +111,20 @@ impl SettingsFile {
             Some(_) => Some(self.back_up()?),
             None => None,
         };
-        let written = match self.path.parent() {
-            Some(folder) => std::fs::create_dir_all(folder),
-            None => Ok(()),
+        let text = match self.has_mark {
+            true => format!("{MARK}{text}"),
+            false => text,
         };
-        match written.and_then(|()| replace_file(&self.path, &text)) {
-            Ok(()) => Ok(Merged::Written { backup }),
+        let folder = self.path.parent().filter(|folder| {
+            let is_here = folder.as_os_str().is_empty();
+            !is_here && !folder.is_dir()
+        });
+        let made = folder.map_or(Ok(()), std::fs::create_dir_all);
+        match made.and_then(|()| replace_file(&self.path, &text)) {
+            Ok(()) => Ok(Merged::Written {
+                backup,
+                folder: folder.map(Path::to_owned),
+            }),
             Err(source) => Err(self.failed("write", source)),
         }
     }
@@ -105,9 +151,12 @@ impl SettingsFile {
         let settings = root
             .object_value_or_create()
             .ok_or_else(|| wrong("it is not an object".to_owned()))?;
+        once(&settings, key).map_err(wrong)?;
+        once(&settings, "inputs").map_err(wrong)?;
         let servers = settings
             .object_value_or_create(key)
             .ok_or_else(|| wrong(format!("its key {key} is not an object")))?;
+        once(&servers, &server.name).map_err(wrong)?;
         let entry = server.entry(client);
         match servers.get(&server.name) {
             None => drop(servers.append(&server.name, input(&entry))),
@@ -130,6 +179,21 @@ impl SettingsFile {
         Ok(Some(root.to_string()))
     }
 
+    /// A question that was there before under the id of one of the client's own, and does not keep
+    /// its answer secret.
+    pub fn open_question(&self, client: Client, server: &Server) -> Option<String> {
+        let root = CstRootNode::parse(self.text.as_deref()?, &options()).ok()?;
+        let known = known_inputs(&root.object_value()?);
+        let asked = server.inputs(client).into_iter().find(|asked| {
+            let keeps = |known: &Value| {
+                known["type"] == asked["type"] && known["password"] == asked["password"]
+            };
+            let mut same = known.iter().filter(|known| known["id"] == asked["id"]);
+            same.any(|known| !keeps(known))
+        })?;
+        asked["id"].as_str().map(str::to_owned)
+    }
+
     fn back_up(&self) -> Result<PathBuf, ConnectError> {
         let now = Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
         let mut name = self.path.clone().into_os_string();
@@ -145,6 +209,27 @@ impl SettingsFile {
             path: self.path.clone(),
             source,
         }
+    }
+}
+
+/// The text, or the name of the encoding that it is in instead of UTF-8.
+fn decode(bytes: Vec<u8>) -> Result<String, &'static str> {
+    match bytes.as_slice() {
+        // The marks, or the first letter of what can only be ASCII.
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => Err("UTF-16"),
+        _ => String::from_utf8(bytes).map_err(|_| "another encoding"),
+    }
+}
+
+/// Of two keys of the same name one parser takes the first, most the last: neither is changed.
+fn once(object: &CstObject, key: &str) -> Result<(), String> {
+    let is_key = |property: &CstObjectProp| property.decoded_name().as_deref() == Some(key);
+    let count = object.properties().iter().filter(|one| is_key(one)).count();
+    match count {
+        0 | 1 => Ok(()),
+        _ => Err(format!(
+            "it has the key `{key}` {count} times, and which one counts differs from program to program"
+        )),
     }
 }
 
@@ -212,120 +297,4 @@ fn input(value: &Value) -> CstInputValue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::{Map, json};
-
-    fn server(name: &str) -> Server {
-        Server {
-            name: name.to_owned(),
-            url: "https://mcp.acme.example/mcp/".parse().unwrap(),
-            token: None,
-        }
-    }
-
-    fn file(text: &str) -> SettingsFile {
-        SettingsFile {
-            path: "mcp.json".into(),
-            text: Some(text.to_owned()),
-        }
-    }
-
-    #[test]
-    fn comments_and_order_stay() {
-        let ours = "{\n  // what we use\n  \"servers\": {\n    \"zoo\": { \"url\": \"https://zoo.example\" }, // animals\n  },\n  \"other\": [1, 2],\n}\n";
-        let text = file(ours)
-            .with(Client::Vscode, &server("quilt"), false)
-            .unwrap()
-            .unwrap();
-        for kept in [
-            "  // what we use\n",
-            "    \"zoo\": { \"url\": \"https://zoo.example\" }, // animals\n",
-            "  \"other\": [1, 2],\n",
-        ] {
-            assert!(text.contains(kept), "{kept}\n{text}");
-        }
-        assert!(text.contains("\"id\": \"quilt-token\""), "{text}");
-        let again = file(&text).with(Client::Vscode, &server("quilt"), false);
-        assert_eq!(again.unwrap(), None, "it is there");
-    }
-
-    #[test]
-    fn another_server_of_the_name_is_kept_unless_it_is_forced() {
-        let ours = r#"{"mcpServers": {"quilt": {"command": "mine"}}}"#;
-        let taken = file(ours).with(Client::Cursor, &server("quilt"), false);
-        assert!(
-            matches!(taken, Err(ConnectError::Taken { .. })),
-            "{taken:?}"
-        );
-        let forced = file(ours)
-            .with(Client::Cursor, &server("quilt"), true)
-            .unwrap()
-            .unwrap();
-        assert!(!forced.contains("mine"));
-        let beside = file(ours)
-            .with(Client::Cursor, &server("other"), false)
-            .unwrap()
-            .unwrap();
-        assert!(beside.contains("mine") && beside.contains("other"));
-    }
-
-    #[test]
-    fn what_is_not_settings_is_refused() {
-        for (text, says) in [
-            ("[]", "not an object"),
-            ("{\"mcpServers\": []}", "mcpServers is not an object"),
-            ("{\"mcpServers\": {}", "Unterminated"),
-            ("{mcpServers: {}}", ""),
-            ("hello", ""),
-        ] {
-            let error = file(text)
-                .with(Client::Cursor, &server("quilt"), false)
-                .unwrap_err();
-            assert!(matches!(error, ConnectError::NotSettings { .. }), "{text}");
-            assert!(error.to_string().contains(says), "{error}");
-        }
-        let inputs = file("{\"inputs\": {}}").with(Client::Vscode, &server("quilt"), false);
-        assert!(inputs.unwrap_err().to_string().contains("not a list"));
-    }
-
-    fn json_value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i32>().prop_map(Value::from),
-            "\\PC{0,12}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(3, 24, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::vec(("\\PC{0,8}", inner), 0..4)
-                    .prop_map(|members| members.into_iter().collect::<Map<_, _>>().into()),
-            ]
-        })
-    }
-
-    proptest! {
-        /// Whatever else is in the settings is in them afterwards, and the server too.
-        #[test]
-        fn nothing_is_lost(
-            members in prop::collection::vec(("[a-z]{1,6}", json_value()), 0..5),
-            servers in prop::collection::vec(("[a-z]{1,6}", json_value()), 0..4),
-            pretty in any::<bool>(),
-        ) {
-            let mut before: Map<String, Value> = members.into_iter().collect();
-            before.remove("inputs");
-            let servers: Map<String, Value> = servers.into_iter().collect();
-            before.insert("mcpServers".to_owned(), servers.into());
-            let before = Value::Object(before);
-            let text = if pretty { format!("{before:#}") } else { before.to_string() };
-            let ours = server("our-quilt");
-            let text = file(&text).with(Client::Cursor, &ours, false).unwrap().unwrap();
-            let after: Value = serde_json::from_str(&text).unwrap();
-            let mut expected = before;
-            expected["mcpServers"]["our-quilt"] = json!(ours.entry(Client::Cursor));
-            prop_assert_eq!(after, expected);
-        }
-    }
-}
+mod tests;

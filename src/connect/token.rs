@@ -1,5 +1,7 @@
 //! Where a client takes its bearer token from.
 
+use std::process::{Command, Stdio};
+
 /// The variable that holds the token, unless another is named: the proxy's own default too.
 pub const VARIABLE: &str = "QUILT_MCP_TOKEN";
 
@@ -23,9 +25,27 @@ impl Token {
     pub(super) fn in_shell(&self) -> String {
         match self {
             Self::Variable(name) => format!("${{{name}}}"),
-            Self::Command(command) => format!("$({command})"),
+            // What begins with a parenthesis is no arithmetic so, and a comment ends with its line.
+            Self::Command(command) => format!("$( {command}\n)"),
         }
     }
+}
+
+/// Whether it begins as Quilt's tokens do: an API key, or a JWT (`{"` in Base64).
+pub(super) fn looks_like_token(text: &str) -> bool {
+    let text = text.trim_start();
+    ["qk_", "eyJ"].iter().any(|start| text.starts_with(start))
+}
+
+/// Whether a POSIX shell can read it as commands; `true` where there is no shell to ask.
+pub(super) fn is_readable(command: &str) -> bool {
+    let reading = Command::new("sh")
+        .args(["-n", "-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    reading.map_or(true, |status| status.success())
 }
 
 /// One word of a POSIX shell (POSIX.1-2024, XCU 2.2.2).
@@ -34,7 +54,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Whether a shell takes it as a variable's name (POSIX.1-2024, XBD 3.216).
-pub fn is_variable(name: &str) -> bool {
+pub(super) fn is_variable(name: &str) -> bool {
     let mut letters = name.chars();
     letters
         .next()
@@ -58,6 +78,52 @@ mod tests {
             ("a}$(x)", false),
         ] {
             assert_eq!(is_variable(name), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_known_by_how_they_begin() {
+        for (text, is) in [
+            ("qk_local_demo", true),
+            (" eyJhbGciOiJIUzI1NiJ9.e30.c2ln", true),
+            ("QUILT_MCP_TOKEN", false),
+            ("pass show quilt/qk_token", false),
+            ("", false),
+        ] {
+            assert_eq!(looks_like_token(text), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_it_or_does_not() {
+        for (command, is) in [
+            ("(pass show a; true) | head -n 1", true),
+            ("pass show a # mine", true),
+            ("pass show 'a", false),
+            ("true) ; (true", false),
+            ("if true", false),
+        ] {
+            assert_eq!(is_readable(command), is, "{command}");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_makes_of_a_command_is_what_the_command_prints() {
+        for command in [
+            "echo a",
+            "echo a # a comment",
+            "(echo a)",
+            "((echo a); true) | cat",
+            "echo \"a\"",
+            "cat <<X\na\nX",
+        ] {
+            let token = Token::Command(command.to_owned()).in_shell();
+            let output = Command::new("sh")
+                .args(["-c", &format!("printf '<%s>' \"{token}\"")])
+                .output()
+                .unwrap();
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(printed, "<a>", "{command}: {output:?}");
         }
     }
 

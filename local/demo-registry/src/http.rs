@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::User;
+use crate::page;
 use crate::{DemoRegistry, LENT_SECRET, LENT_SESSION, Refusal};
 
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -19,6 +20,9 @@ pub(crate) fn router(registry: DemoRegistry) -> axum::Router {
         .route("/graphql", post(graphql))
         .route("/api/auth/get_credentials", get(credentials))
         .route("/config.json", get(config))
+        .route("/", get(page::page))
+        .route("/page.js", get(page::script))
+        .route("/page.css", get(page::style))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(registry)
 }

@@ -4,12 +4,14 @@
 //! queries are written against: every operation is validated before it is
 //! executed, so a wrong query fails here as it would at a real registry. The
 //! local environment serves it so that the first release has tools that answer;
-//! the server's tests serve it with [`Faults`] switched on and off.
+//! the server's tests serve it with [`Faults`] switched on and off. `GET /` is a
+//! page that calls an MCP server from a browser, as the catalog's pages do.
 
 mod catalog;
 mod faults;
 mod graphql;
 mod http;
+mod page;
 mod resolvers;
 mod sample;
 mod search;
@@ -38,6 +40,7 @@ pub const LENT_SESSION: &str = "lent-session-token-that-nobody-may-see";
 #[derive(Clone, Debug)]
 pub struct DemoRegistry {
     inner: Arc<Inner>,
+    mcp_endpoint: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -61,7 +64,21 @@ impl DemoRegistry {
                 faults: Faults::default(),
                 engine: graphql::Engine::new(),
             }),
+            mcp_endpoint: None,
         }
+    }
+
+    /// The registry, whose page calls the MCP server at this URL.
+    #[must_use]
+    pub fn with_mcp_endpoint(self, url: &str) -> Self {
+        Self {
+            mcp_endpoint: Some(url.into()),
+            ..self
+        }
+    }
+
+    pub(crate) fn mcp_endpoint(&self) -> Option<&str> {
+        self.mcp_endpoint.as_deref()
     }
 
     /// The switches for failures, and the counts of what was asked.

@@ -68,6 +68,41 @@ async fn the_demo_user_is_known_and_others_are_not() {
     }
 }
 
+/// What Chromium makes of it is tested with the MCP server (`browser.rs`).
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let stop = CancellationToken::new();
+    let endpoint = "http://127.0.0.1:8000/mcp/?a=\"&b";
+    let registry = DemoRegistry::sample().with_mcp_endpoint(endpoint);
+    tokio::spawn(registry.serve(listener, stop.clone()));
+    let _stop = stop.drop_guard();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut bodies = Vec::new();
+    for (path, kind) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/page.js", "text/javascript; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+    ] {
+        let answer = client.get(format!("{url}{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let headers = answer.headers();
+        assert_eq!(headers["content-type"], kind, "{path}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        bodies.push(answer.text().await.unwrap());
+    }
+    let html = &bodies[0];
+    let value = r#"value="http://127.0.0.1:8000/mcp/?a=&quot;&amp;b""#;
+    assert!(html.contains(value), "{html}");
+    assert!(html.contains(&format!("value=\"{DEMO_TOKEN}\"")), "{html}");
+    for inline in ["<style", " style=", "onclick", "src=\"http", "href=\"http"] {
+        assert!(!html.contains(inline), "the policy forbids {inline}");
+    }
+}
+
 #[tokio::test]
 async fn without_a_caller_there_is_no_data() {
     let running = start().await;

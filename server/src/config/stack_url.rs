@@ -18,9 +18,16 @@ impl StackUrl {
     /// # Errors
     /// With a phrase that says what is wrong; it never repeats a password.
     pub fn parse(value: &str) -> Result<Self, String> {
-        let url = Url::parse(value).map_err(|error| {
-            format!("is not a URL such as https://registry.example.com ({error})")
-        })?;
+        Self::parse_like(value, "https://registry.example.com")
+    }
+
+    /// Reads and checks an address of the same kind as `example`, which messages show.
+    ///
+    /// # Errors
+    /// As [`StackUrl::parse`].
+    pub fn parse_like(value: &str, example: &str) -> Result<Self, String> {
+        let url = Url::parse(value)
+            .map_err(|error| format!("is not a URL such as {example} ({error})"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("holds a user name or password; callers bring their own tokens".to_owned());
         }

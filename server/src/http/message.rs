@@ -59,11 +59,27 @@ pub(crate) fn unreadable(message: &[u8]) -> Response {
             (-32600, Value::Null, reason.to_owned())
         }
         Ok(message) => {
-            let id = message.get("id").filter(|id| id.is_string() || id.is_i64());
             let reason = "the body is not a JSON-RPC 2.0 message of MCP".to_owned();
-            (-32600, id.cloned().unwrap_or_default(), reason)
+            (-32600, id_of(&message), reason)
         }
     };
+    bad_request(code, &id, &reason)
+}
+
+/// The answer to a message whose headers the transport refuses with a plain text: the same
+/// text as a JSON-RPC error.
+pub(crate) fn bad_headers(message: &[u8], reason: &str) -> Response {
+    let message = serde_json::from_slice(message).unwrap_or_default();
+    let reason = reason.strip_prefix("Bad Request: ").unwrap_or(reason);
+    bad_request(-32600, &id_of(&message), reason)
+}
+
+fn id_of(message: &Value) -> Value {
+    let id = message.get("id").filter(|id| id.is_string() || id.is_i64());
+    id.cloned().unwrap_or_default()
+}
+
+fn bad_request(code: i64, id: &Value, reason: &str) -> Response {
     let error = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": reason } });
     (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -66,5 +67,15 @@ where
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         return message::unreadable(&message);
     }
+    if response.status() == StatusCode::BAD_REQUEST && !is_json(response.headers()) {
+        let Ok(reason) = response.into_body().collect().await;
+        let reason = String::from_utf8_lossy(&reason.to_bytes()).into_owned();
+        return message::bad_headers(&message, &reason);
+    }
     response.into_response()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }

@@ -4,6 +4,9 @@
 //! It understands no more of MCP than it must: which message is a request, what
 //! cancels it, and which protocol version was agreed on.
 
+mod answerer;
+mod command;
+mod failure;
 mod message;
 mod remote;
 mod token;
@@ -22,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use message::{Incoming, error};
 pub use remote::Remote;
-pub use token::{TokenFailure, TokenSource};
+pub use token::{NotAToken, TokenFailure, TokenSource};
 
 /// How long requests in flight may take once the client has said its last word.
 const DRAIN: Duration = Duration::from_secs(120);
@@ -135,6 +138,7 @@ impl Relay {
                 () = request.cancelled.cancelled() => None,
             };
             if let Some(failure) = failed {
+                tracing::warn!(%failure, request = %id, "a request got no answer");
                 let _ = answers.send(error(id, &failure)).await;
             }
         });

@@ -4,12 +4,14 @@ use std::time::Duration;
 use futures::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use reqwest::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sse_stream::SseStream;
-use thiserror::Error;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use url::Url;
 
+use super::answerer::Answerer;
+use super::failure::Failure;
+use super::message;
 use super::token::{TokenFailure, TokenSource};
 use crate::registry::trusted_roots;
 
@@ -29,46 +31,6 @@ const VERSION_HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version
 const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
 const METHOD_HEADER: HeaderName = HeaderName::from_static("mcp-method");
 const NAME_HEADER: HeaderName = HeaderName::from_static("mcp-name");
-
-/// Why a message got no answer.
-#[derive(Debug, Error)]
-pub(super) enum Failure {
-    #[error(transparent)]
-    Token(#[from] TokenFailure),
-    #[error(
-        "the MCP server at {host} cannot be reached ({why}); look at the URL, or try again later"
-    )]
-    Unreachable { host: String, why: &'static str },
-    #[error("the connection to the MCP server broke before the answer came")]
-    Broke,
-    #[error("the MCP server answered HTTP {status}: {message}")]
-    Http { status: u16, message: String },
-    #[error("the MCP server's answer cannot be read")]
-    Unreadable,
-}
-
-impl Failure {
-    /// A JSON-RPC error code of the range for servers.
-    pub(super) fn code(&self) -> i64 {
-        match self {
-            Self::Token(_) => -32001,
-            Self::Http { status, .. } if [401, 403].contains(status) => -32001,
-            _ => -32000,
-        }
-    }
-
-    pub(super) fn data(&self) -> Value {
-        let retryable = match self {
-            Self::Unreachable { .. } => true,
-            Self::Http { status, .. } => [429, 502, 503, 504].contains(status),
-            _ => false,
-        };
-        match self {
-            Self::Http { status, .. } => json!({ "status": status, "retryable": retryable }),
-            _ => json!({ "retryable": retryable }),
-        }
-    }
-}
 
 /// The server far away.
 pub struct Remote {
@@ -119,23 +81,40 @@ impl Remote {
         answers: &mpsc::Sender<Value>,
     ) -> Result<(), Failure> {
         let response = self.send(message).await?;
-        let status = response.status();
-        if !status.is_success() {
-            return match read_json(response).await {
-                Ok(answer) if answer["jsonrpc"] == "2.0" => {
-                    pass(self.own(id, answer), answers).await;
-                    Ok(())
-                }
-                answer => Err(self.refusal(status, answer.ok().as_ref())),
+        let answerer = Answerer::of(&response);
+        if !answerer.status.is_success() {
+            let body = read_json(response).await.ok().flatten();
+            let Some(answer) = body.as_ref().and_then(|body| message::answer_to(id, body)) else {
+                return Err(self.refusal(answerer, body.as_ref()));
             };
-        }
-        self.remember_session(response.headers());
-        if !is_stream(response.headers()) {
-            let answer = read_json(response).await?;
-            self.remember_version(message, &answer);
             pass(answer, answers).await;
             return Ok(());
         }
+        if answerer.is_stream() {
+            return self
+                .follow(response, answerer, (id, message), answers)
+                .await;
+        }
+        let session = response.headers().get(SESSION_HEADER).cloned();
+        let body = read_json(response).await?;
+        let Some(answer) = body.and_then(|body| message::answer_to(id, &body)) else {
+            return Err(Failure::NotMcp(answerer));
+        };
+        self.remember_session(session);
+        self.remember_version(message, &answer);
+        pass(answer, answers).await;
+        Ok(())
+    }
+
+    /// Passes on a stream's messages, up to the answer to the request.
+    async fn follow(
+        &self,
+        response: Response,
+        answerer: Answerer,
+        (id, message): (&Value, &Value),
+        answers: &mpsc::Sender<Value>,
+    ) -> Result<(), Failure> {
+        let session = response.headers().get(SESSION_HEADER).cloned();
         let mut events = SseStream::from_bytes_stream(response.bytes_stream());
         while let Some(event) = events.next().await {
             let Some(data) = event.map_err(|_| Failure::Broke)?.data else {
@@ -144,28 +123,36 @@ impl Remote {
             if data.trim().is_empty() {
                 continue;
             }
-            let answer: Value = serde_json::from_str(&data).map_err(|_| Failure::Unreadable)?;
-            let is_last = answer["id"] == *id && answer.get("method").is_none();
-            if is_last {
-                self.remember_version(message, &answer);
+            let Ok(event) = serde_json::from_str::<Value>(&data) else {
+                return Err(Failure::NotMcp(answerer));
+            };
+            if message::is_call(&event) {
+                pass(event, answers).await;
+                continue;
             }
+            let Some(answer) = message::answer_to(id, &event) else {
+                return Err(Failure::NotMcp(answerer));
+            };
+            self.remember_session(session);
+            self.remember_version(message, &answer);
             pass(answer, answers).await;
-            if is_last {
-                return Ok(());
-            }
+            return Ok(());
         }
         Err(Failure::Broke)
     }
 
-    fn refusal(&self, status: StatusCode, body: Option<&Value>) -> Failure {
+    /// What a status means that is no success: in the server's own words, where it has any.
+    fn refusal(&self, answerer: Answerer, body: Option<&Value>) -> Failure {
         let said = body.and_then(|body| body["error"]["message"].as_str());
-        let reason = status.canonical_reason().unwrap_or("no reason is given");
-        let mut message = said.unwrap_or(reason).to_owned();
-        if status == StatusCode::UNAUTHORIZED && matches!(self.source, TokenSource::None) {
+        let Some(said) = said else {
+            return Failure::NotMcp(answerer);
+        };
+        let mut message = said.to_owned();
+        if answerer.status == StatusCode::UNAUTHORIZED && matches!(self.source, TokenSource::None) {
             message += "; set QUILT_MCP_TOKEN where the client is started, or use --token-command";
         }
         Failure::Http {
-            status: status.as_u16(),
+            status: answerer.status.as_u16(),
             message,
         }
     }
@@ -173,11 +160,15 @@ impl Remote {
     /// Sends a message that wants no answer.
     pub(super) async fn tell(&self, message: &Value) -> Result<(), Failure> {
         let response = self.send(message).await?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(());
+        let answerer = Answerer::of(&response);
+        match answerer.status.is_success() {
+            true if answerer.is_web_page() => Err(Failure::NotMcp(answerer)),
+            true => Ok(()),
+            false => {
+                let body = read_json(response).await.ok().flatten();
+                Err(self.refusal(answerer, body.as_ref()))
+            }
         }
-        Err(self.refusal(status, read_json(response).await.ok().as_ref()))
     }
 
     /// Sends a message until a server takes it: again where none was reached, or
@@ -280,23 +271,15 @@ impl Remote {
         }
     }
 
-    fn remember_session(&self, headers: &HeaderMap) {
-        if let Some(session) = headers.get(SESSION_HEADER) {
-            self.agree(SESSION_HEADER, session.clone());
+    fn remember_session(&self, session: Option<HeaderValue>) {
+        if let Some(session) = session {
+            self.agree(SESSION_HEADER, session);
         }
     }
 
     fn agree(&self, name: HeaderName, value: HeaderValue) {
         let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
         agreed.insert(name, value);
-    }
-
-    /// An error without an id is the answer to the one request that was sent.
-    fn own(&self, id: &Value, mut answer: Value) -> Value {
-        if answer["id"].is_null() {
-            answer["id"] = id.clone();
-        }
-        answer
     }
 }
 
@@ -321,21 +304,18 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     seconds.parse().ok().map(Duration::from_secs)
 }
 
-fn is_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    kind.and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("text/event-stream"))
-}
-
-async fn read_json(mut response: Response) -> Result<Value, Failure> {
+/// The body, if it is JSON.
+async fn read_json(mut response: Response) -> Result<Option<Value>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| Failure::Broke)? {
         if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(Failure::Unreadable);
+            return Err(Failure::TooLong {
+                limit: ANSWER_LIMIT,
+            });
         }
         body.extend_from_slice(&chunk);
     }
-    serde_json::from_slice(&body).map_err(|_| Failure::Unreadable)
+    Ok(serde_json::from_slice(&body).ok())
 }
 
 fn unreachable(error: &reqwest::Error) -> Failure {

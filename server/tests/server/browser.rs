@@ -1,6 +1,7 @@
 //! CORS as a real browser understands it: a page of another origin, in Chromium.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -57,6 +58,24 @@ impl Drop for Browser {
     }
 }
 
+fn browser(chromium: &Path, profile: &tempfile::TempDir) -> Command {
+    let mut command = Command::new(chromium);
+    command
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+        ])
+        .args([
+            "--disable-dev-shm-usage",
+            "--no-proxy-server",
+            "--disable-background-networking",
+        ])
+        .arg(format!("--user-data-dir={}", profile.path().display()));
+    command
+}
+
 /// What a page sees of a server that allows the page's origin, or another.
 async fn see(is_allowed: bool) -> Option<Value> {
     let chromium = tool_named_by("QUILT_MCP_CHROMIUM", "chromium")?;
@@ -88,19 +107,7 @@ async fn see(is_allowed: bool) -> Option<Value> {
         .with_state(results);
     tokio::spawn(async move { axum::serve(listener, app).await });
     let profile = tempfile::tempdir().unwrap();
-    let child = Command::new(chromium)
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-        ])
-        .args([
-            "--disable-dev-shm-usage",
-            "--no-proxy-server",
-            "--disable-background-networking",
-        ])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
+    let child = browser(&chromium, &profile)
         .arg(&page)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -141,5 +148,38 @@ async fn a_page_of_another_origin_is_blocked_by_its_browser() {
     let Some(seen) = see(false).await else { return };
     for call in ["good", "none", "refused", "outage"] {
         assert!(seen[call]["blocked"].is_string(), "{call}: {seen}");
+    }
+}
+
+/// The demo registry's page, as it is once its call has ended.
+fn demo_page(chromium: &Path, registry: &Registry, endpoint: &str) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let output = browser(chromium, &profile)
+        .args(["--dump-dom", "--virtual-time-budget=20000"])
+        .arg(format!("{}/?endpoint={endpoint}#call", registry.url()))
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_registrys_page_shows_what_a_browser_lets_it_see() {
+    let Some(chromium) = tool_named_by("QUILT_MCP_CHROMIUM", "chromium") else {
+        return;
+    };
+    let registry = Registry::start().await;
+    let origin = registry.url();
+    let allowed = [("MCP_ALLOWED_ORIGINS", origin.as_str())];
+    for (vars, says) in [
+        (&allowed[..], "HTTP 200: 25 tools"),
+        (&[], "TypeError: Failed to fetch"),
+    ] {
+        let server = Server::start_with(&registry.url(), vars).await;
+        let endpoint = server.url("/mcp/");
+        let page = tokio::task::block_in_place(|| demo_page(&chromium, &registry, &endpoint));
+        assert!(page.contains(says), "{page}");
+        assert_eq!(page.contains("bucket_list"), !vars.is_empty(), "{page}");
     }
 }

@@ -17,6 +17,7 @@ mod moto;
 mod oauth;
 mod protocol;
 mod proxy;
+mod proxy_answers;
 mod resources;
 mod schema;
 mod smuggling;

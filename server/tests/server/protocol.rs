@@ -43,7 +43,16 @@ async fn each_version_with_a_handshake_is_spoken() {
     let request = server
         .list_tools(DEMO_TOKEN)
         .header("mcp-protocol-version", "1999-01-01");
-    assert_eq!(request.send().await.unwrap().status(), 400);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let message: Value = answer.json().await.unwrap();
+    assert_eq!(
+        message,
+        json!({"jsonrpc": "2.0", "id": 1, "error": {
+            "code": -32600,
+            "message": "Unsupported MCP-Protocol-Version: 1999-01-01",
+        }})
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The stdio proxy, as a client that starts it meets it.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use quilt_demo_registry::DEMO_TOKEN;
@@ -12,14 +13,16 @@ use crate::harness::{Registry, Server, command, eventually, initialize, tools_ca
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Proxy {
+/// A running proxy; killed when dropped.
+pub struct Proxy {
     child: Child,
     input: Option<ChildStdin>,
     output: Receiver<String>,
+    said: JoinHandle<String>,
 }
 
 impl Proxy {
-    fn start(url: &str, arguments: &[&str], vars: &[(&str, &str)]) -> Self {
+    pub fn start(url: &str, arguments: &[&str], vars: &[(&str, &str)]) -> Self {
         let mut child = command(&["proxy", url])
             .args(arguments)
             .env("PATH", std::env::var_os("PATH").unwrap())
@@ -36,13 +39,18 @@ impl Proxy {
                 let _ = lines.send(line);
             }
         });
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        let mut stderr = child.stderr.take().unwrap();
+        let said = std::thread::spawn(move || {
+            let mut said = String::new();
+            stderr.read_to_string(&mut said).unwrap();
+            said
+        });
         let input = child.stdin.take();
         Self {
             child,
             input,
             output,
+            said,
         }
     }
 
@@ -50,7 +58,7 @@ impl Proxy {
         Self::start(&server.url("/mcp"), &[], &[("QUILT_MCP_TOKEN", DEMO_TOKEN)])
     }
 
-    fn send(&mut self, message: &Value) {
+    pub fn send(&mut self, message: &Value) {
         self.send_line(&message.to_string());
     }
 
@@ -58,7 +66,7 @@ impl Proxy {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    async fn answer(&self) -> Value {
+    pub async fn answer(&self) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Ok(line) = self.output.try_recv() {
@@ -69,12 +77,19 @@ impl Proxy {
         }
     }
 
-    async fn end(mut self) -> ExitStatus {
+    async fn end(self) -> ExitStatus {
+        self.end_saying().await.0
+    }
+
+    /// How it ends, and all that it wrote to standard error.
+    pub async fn end_saying(mut self) -> (ExitStatus, String) {
         drop(self.input.take());
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
+                let nothing = std::thread::spawn(String::new);
+                let said = std::mem::replace(&mut self.said, nothing);
+                return (status, said.join().unwrap());
             }
             assert!(Instant::now() < deadline, "the proxy never ended");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -259,17 +274,33 @@ async fn what_is_in_flight_is_answered_after_the_last_word() {
     assert!(proxy.end().await.success());
 }
 
+/// What is wrong with the command line is said at once, and never a token with it.
 #[tokio::test]
-async fn tokens_travel_only_where_they_are_safe() {
-    for url in [
-        "http://mcp.example.com/mcp",
-        "ftp://x/y",
-        "nonsense",
-        "https://user:pass@host/mcp",
+async fn what_can_never_work_is_refused_at_the_start() {
+    let good = "https://localhost:1/mcp";
+    for (url, arguments, says) in [
+        (
+            "http://mcp.example.com/mcp",
+            &[][..],
+            "tokens travel only over https",
+        ),
+        ("ftp://x/y", &[], "give an https URL"),
+        (
+            "mcp.example.com/mcp",
+            &[],
+            "the MCP endpoint's URL is not a URL such as https://mcp.example.com/mcp (",
+        ),
+        ("https://user:pass@host/mcp", &[], "user name or password"),
+        (good, &["--token-env", "NO_SUCH"], "the variable NO_SUCH,"),
+        (good, &["--token-env", "qk_secret"], "looks like a token"),
+        (good, &["--token-command", " "], "--token-command is empty"),
     ] {
-        let proxy = Proxy::start(url, &[], &[("QUILT_MCP_TOKEN", DEMO_TOKEN)]);
-        assert_eq!(proxy.end().await.code(), Some(78), "{url}");
+        let proxy = Proxy::start(url, arguments, &[("QUILT_MCP_TOKEN", DEMO_TOKEN)]);
+        let (status, said) = proxy.end_saying().await;
+        assert_eq!(status.code(), Some(78), "{url}: {said}");
+        assert!(said.contains(says), "{said}");
+        for secret in ["pass@", "qk_secret", DEMO_TOKEN] {
+            assert!(!said.contains(secret), "{said}");
+        }
     }
-    let proxy = Proxy::start("https://localhost:1/mcp", &["--token-env", "NO_SUCH"], &[]);
-    assert_eq!(proxy.end().await.code(), Some(78));
 }
