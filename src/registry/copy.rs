@@ -21,7 +21,7 @@ const DEEPEST_INDEX: usize = 4;
 /// What a copy moved, or would move.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Copied {
-    /// Blobs that the registry took over from the other repository by itself.
+    /// Blobs that the registry took over from the other repository by itself, or is asked to.
     pub blobs_mounted: usize,
     /// Blobs that went through this machine.
     pub blobs_sent: usize,
@@ -35,6 +35,72 @@ pub struct Copied {
     pub referrers: usize,
     /// Whether the tag was written; `false` when it named this very image already.
     pub tagged: bool,
+    /// Every blob and referrer, and how it moved or would move.
+    pub parts: Vec<Part>,
+}
+
+/// A blob of the image, or a manifest that refers to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Part {
+    /// What it is.
+    pub kind: PartKind,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How it moved or would move.
+    pub how: Moved,
+}
+
+/// What a part of an image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartKind {
+    /// A layer or a configuration.
+    Blob,
+    /// A manifest that refers to the image, such as its list of components.
+    Referrer,
+}
+
+/// How a part moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Moved {
+    /// The registry takes it over from its other repository; where it does not, it is copied.
+    Mounted,
+    /// It goes through this machine.
+    Copied,
+    /// It is there already.
+    Present,
+    /// The target knows no referrers, so it stays behind.
+    NotTaken,
+}
+
+impl Copied {
+    /// Whether nothing had to be done.
+    pub fn is_nothing(&self) -> bool {
+        !self.tagged && self.bytes_missing == 0 && self.referrers == 0
+    }
+
+    fn add(&mut self, part: Part) {
+        if part.kind == PartKind::Referrer {
+            self.referrers += usize::from(part.how == Moved::Copied);
+        } else {
+            match part.how {
+                Moved::Mounted => self.blobs_mounted += 1,
+                Moved::Copied => self.blobs_sent += 1,
+                Moved::Present => self.blobs_present += 1,
+                Moved::NotTaken => {}
+            }
+            if part.how == Moved::Copied {
+                self.bytes_sent += part.size;
+            }
+            if part.how != Moved::Present {
+                self.bytes_missing += part.size;
+            }
+        }
+        self.parts.push(part);
+    }
 }
 
 /// Why an image was not copied.
@@ -147,29 +213,36 @@ impl<'a> Copy<'a> {
         })
     }
 
-    /// What would move; changes nothing.
+    /// What would move; changes nothing. Without `target_exists` the target is made first, so
+    /// that everything moves.
     ///
     /// # Errors
     /// As [`Copy::run`].
-    pub async fn plan(&self, tag: &Tag) -> Result<Copied, CopyError> {
+    pub async fn plan(&self, tag: &Tag, target_exists: bool) -> Result<Copied, CopyError> {
+        let tagged = !target_exists || !self.tag_names_it(tag).await?;
+        let bundle = self.read().await?;
         let mut plan = Copied {
-            tagged: !self.tag_names_it(tag).await?,
+            tagged,
             ..Copied::default()
         };
-        let bundle = self.read().await?;
         for blob in &bundle.blobs {
             let has = || self.target.has_blob(&blob.digest);
-            if self
-                .at_target("looking for a blob", &blob.digest, has)
-                .await?
-            {
-                plan.blobs_present += 1;
-            } else {
-                plan.blobs_sent += 1;
-                plan.bytes_missing += blob.size;
-            }
+            let operation = "looking for a blob";
+            let present = target_exists && self.at_target(operation, &blob.digest, has).await?;
+            let how = match (present, self.is_one_registry()) {
+                (true, _) => Moved::Present,
+                (false, true) => Moved::Mounted,
+                (false, false) => Moved::Copied,
+            };
+            plan.add(Part::blob(blob, how));
         }
-        plan.referrers = self.missing_referrers(&bundle).await?.len();
+        let known = match target_exists {
+            true => self.known_referrers(&bundle).await?,
+            false => Some(Vec::new()),
+        };
+        for (part, _) in referrers(&bundle, known.as_deref()) {
+            plan.add(part);
+        }
         Ok(plan)
     }
 
@@ -182,23 +255,28 @@ impl<'a> Copy<'a> {
     pub async fn run(&self, tag: &Tag) -> Result<Copied, CopyError> {
         let already = self.tag_names_it(tag).await?;
         let bundle = self.read().await?;
-        let mut copied = self.copy_blobs(&bundle.blobs).await?;
+        let mut copied = Copied::default();
+        for part in self.copy_blobs(&bundle.blobs).await? {
+            copied.add(part);
+        }
         for (digest, manifest) in &bundle.manifests {
-            self.put(digest.as_str(), digest, manifest).await?;
+            self.put(digest, manifest).await?;
         }
-        for (digest, manifest) in self.missing_referrers(&bundle).await? {
-            self.put(digest.as_str(), digest, manifest).await?;
-            copied.referrers += 1;
+        let known = self.known_referrers(&bundle).await?;
+        for (part, manifest) in referrers(&bundle, known.as_deref()) {
+            if part.how == Moved::Copied {
+                self.put(&part.digest, manifest).await?;
+            }
+            copied.add(part);
         }
-        if !already && let Some((digest, manifest)) = bundle.manifests.last() {
-            self.put(tag.as_str(), digest, manifest).await?;
-            copied.tagged = true;
-            (self.progress)(PublishProgress::Tagged {
-                tag: tag.clone(),
-                digest: digest.clone(),
-            });
+        if !already && let Some((_, manifest)) = bundle.manifests.last() {
+            copied.tagged = self.put_tag(tag, manifest).await?;
         }
         Ok(copied)
+    }
+
+    fn is_one_registry(&self) -> bool {
+        self.from.repository.registry() == self.to.repository.registry()
     }
 
     async fn tag_names_it(&self, tag: &Tag) -> Result<bool, CopyError> {
@@ -256,58 +334,34 @@ impl<'a> Copy<'a> {
         Ok((manifest, content))
     }
 
-    /// The referrers that the target lacks; none where it knows no referrers.
-    async fn missing_referrers<'b>(
-        &self,
-        bundle: &'b Bundle,
-    ) -> Result<Vec<&'b (Digest, Manifest)>, CopyError> {
+    /// The digests of the referrers that the target has; none where it knows no referrers.
+    async fn known_referrers(&self, bundle: &Bundle) -> Result<Option<Vec<Digest>>, CopyError> {
         if bundle.referrers.is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let list = || self.target.referrers(self.digest);
         let operation = "listing what refers to the image";
-        let Some(known) = self.at_target(operation, self.digest, list).await? else {
-            return Ok(Vec::new());
-        };
-        let is_known = |digest: &Digest| known.iter().any(|referrer| referrer.digest == *digest);
-        let missing = bundle
-            .referrers
-            .iter()
-            .filter(|(digest, _)| !is_known(digest));
-        Ok(missing.collect())
+        let known = self.at_target(operation, self.digest, list).await?;
+        Ok(known.map(|known| known.into_iter().map(|referrer| referrer.digest).collect()))
     }
 
-    async fn copy_blobs(&self, blobs: &[BlobDescriptor]) -> Result<Copied, CopyError> {
+    async fn copy_blobs(&self, blobs: &[BlobDescriptor]) -> Result<Vec<Part>, CopyError> {
         let folder = tempfile::tempdir()?;
         stream::iter(blobs)
             .map(|blob| self.copy_blob(blob, folder.path()))
-            .buffer_unordered(PARALLEL_BLOBS)
-            .try_fold(Copied::default(), |mut sum, one| async move {
-                sum.blobs_mounted += one.blobs_mounted;
-                sum.blobs_sent += one.blobs_sent;
-                sum.blobs_present += one.blobs_present;
-                sum.bytes_sent += one.bytes_sent;
-                sum.bytes_missing += one.bytes_missing;
-                Ok(sum)
-            })
+            .buffered(PARALLEL_BLOBS)
+            .try_collect()
             .await
     }
 
-    async fn copy_blob(&self, blob: &BlobDescriptor, folder: &Path) -> Result<Copied, CopyError> {
+    async fn copy_blob(&self, blob: &BlobDescriptor, folder: &Path) -> Result<Part, CopyError> {
         let digest = &blob.digest;
-        let mut copied = Copied::default();
         let has = || self.target.has_blob(digest);
         if self.at_target("looking for a blob", digest, has).await? {
-            copied.blobs_present = 1;
-            return Ok(copied);
+            return Ok(Part::blob(blob, Moved::Present));
         }
-        copied.bytes_missing = blob.size;
-        if self.from.repository.registry() == self.to.repository.registry() {
-            let mount = || self.target.mount_blob(digest, self.from.repository.path());
-            if self.at_target("mounting a blob", digest, mount).await? {
-                copied.blobs_mounted = 1;
-                return Ok(copied);
-            }
+        if self.is_one_registry() && self.mount(digest).await? {
+            return Ok(Part::blob(blob, Moved::Mounted));
         }
         let file = folder.join(digest.hex());
         let fetch = || self.source.fetch_blob(blob, &file);
@@ -315,14 +369,27 @@ impl<'a> Copy<'a> {
         let outcome = self.upload(blob, &file).await?;
         // The folder goes in the end; a file that is needed no more need not wait for that.
         drop(tokio::fs::remove_file(&file).await);
-        match outcome {
-            Outcome::Present => copied.blobs_present = 1,
-            Outcome::Sent => {
-                copied.blobs_sent = 1;
-                copied.bytes_sent = blob.size;
+        let how = match outcome {
+            Outcome::Present => Moved::Present,
+            Outcome::Sent => Moved::Copied,
+        };
+        Ok(Part::blob(blob, how))
+    }
+
+    /// Whether the registry took the blob over from its other repository. One that refuses gets
+    /// the bytes instead.
+    async fn mount(&self, digest: &Digest) -> Result<bool, CopyError> {
+        let operation = "mounting a blob";
+        let mount = || self.target.mount_blob(digest, self.from.repository.path());
+        let mounted = self.to.retry.run(mount, self.notify(operation)).await;
+        match mounted {
+            Err(failure) if is_refusal(&failure) => {
+                tracing::debug!(%failure, %digest, "not mounted");
+                Ok(false)
             }
+            mounted => mounted
+                .map_err(|failure| PushError::explain(self.to, operation, failure, digest).into()),
         }
-        Ok(copied)
     }
 
     async fn upload(&self, blob: &BlobDescriptor, file: &Path) -> Result<Outcome, CopyError> {
@@ -342,21 +409,55 @@ impl<'a> Copy<'a> {
             .await
     }
 
-    async fn put(
-        &self,
-        reference: &str,
-        digest: &Digest,
-        manifest: &Manifest,
-    ) -> Result<(), CopyError> {
-        let operation = format!("writing the manifest {reference}");
-        let put = || self.target.put_manifest(reference, manifest);
+    /// Puts a manifest under its digest.
+    async fn put(&self, digest: &Digest, manifest: &Manifest) -> Result<(), CopyError> {
+        let operation = format!("writing the manifest {digest}");
+        let put = || self.target.put_manifest(digest.as_str(), manifest);
         match self.at_target(&operation, digest, put).await? {
-            Some(reported) if reported != *digest => {
-                let failure = Failure::Digest { reported };
-                Err(PushError::explain(self.to, &operation, failure, digest).into())
+            Some(reported) => self.same(&operation, digest, reported),
+            // No digest in the answer: read what was written.
+            None => {
+                let read = || self.target.manifest_of(digest);
+                self.at_target(&operation, digest, read).await.map(drop)
             }
-            _ => Ok(()),
         }
+    }
+
+    /// Has the tag name the image; whether it was us: another promotion of it may be faster.
+    async fn put_tag(&self, tag: &Tag, manifest: &Manifest) -> Result<bool, CopyError> {
+        let operation = format!("tagging the image {tag}");
+        let put = || self.target.put_manifest(tag.as_str(), manifest);
+        let failed = |failure| PushError::explain(self.to, &operation, failure, self.digest);
+        match self.to.retry.run(put, self.notify(&operation)).await {
+            Ok(Some(reported)) => self.same(&operation, self.digest, reported)?,
+            // No digest in the answer: ask for it.
+            Ok(None) => {
+                if !self.tag_names_it(tag).await? {
+                    let nothing = "the registry took the tag but does not know it";
+                    return Err(failed(Failure::Protocol(nothing.to_owned())).into());
+                }
+            }
+            // Registries name an immutable tag's refusal differently: the tag itself says more.
+            Err(failure) => {
+                if is_refusal(&failure) && self.tag_names_it(tag).await? {
+                    return Ok(false);
+                }
+                return Err(failed(failure).into());
+            }
+        }
+        (self.progress)(PublishProgress::Tagged {
+            tag: tag.clone(),
+            digest: self.digest.clone(),
+        });
+        Ok(true)
+    }
+
+    fn same(&self, operation: &str, digest: &Digest, reported: Digest) -> Result<(), CopyError> {
+        if reported == *digest {
+            return Ok(());
+        }
+        let failure = Failure::Digest { reported };
+        Err(PushError::explain(self.to, operation, failure, digest).into())
     }
 
     async fn at_source<T, F>(
@@ -403,4 +504,41 @@ impl<'a> Copy<'a> {
             });
         }
     }
+}
+
+impl Part {
+    fn blob(blob: &BlobDescriptor, how: Moved) -> Self {
+        Self {
+            kind: PartKind::Blob,
+            digest: blob.digest.clone(),
+            size: blob.size,
+            how,
+        }
+    }
+}
+
+/// What becomes of each referrer where the target has the `known` ones; it takes none where it
+/// knows no referrers at all.
+fn referrers<'a>(bundle: &'a Bundle, known: Option<&[Digest]>) -> Vec<(Part, &'a Manifest)> {
+    let part = |(digest, manifest): &'a (Digest, Manifest)| {
+        let how = match known {
+            None => Moved::NotTaken,
+            Some(known) if known.contains(digest) => Moved::Present,
+            Some(_) => Moved::Copied,
+        };
+        let part = Part {
+            kind: PartKind::Referrer,
+            digest: digest.clone(),
+            size: manifest.content.len() as u64,
+            how,
+        };
+        (part, manifest)
+    };
+    bundle.referrers.iter().map(part).collect()
+}
+
+/// Whether the registry says no, and will say no again.
+fn is_refusal(failure: &Failure) -> bool {
+    let is_refused = |status| (400..500).contains(&status);
+    !failure.may_pass() && failure.status().is_some_and(is_refused)
 }

@@ -18,7 +18,7 @@ mod scan;
 mod upload;
 
 pub use access::Access;
-pub use copy::{Copied, Copy, CopyError};
+pub use copy::{Copied, Copy, CopyError, Moved, Part, PartKind};
 pub use credentials::{Credentials, Renewal};
 pub use ecr::{Ecr, PublishedImage, Repository, TagImmutability};
 pub use inspect::{About, Inspector};

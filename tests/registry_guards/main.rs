@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod promote;
+mod prune;
 mod scan_gate;
 
 use std::process::Command;

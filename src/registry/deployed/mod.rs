@@ -1,17 +1,22 @@
 //! Which images an environment runs or ran, and whether their deployments succeeded. The truth is
 //! in ECS: its service deployments of the last 90 days, and what the service runs now.
+//!
+//! What ECS does not tell is [`Unknown`], never "nothing": an image that is not known to run may
+//! run all the same.
 
-use std::collections::BTreeMap;
+mod history;
+mod named;
+mod unknown;
 
-use aws_sdk_ecs::types::{DeploymentRolloutState, ServiceDeploymentStatus, ServiceRevision};
+use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, Service, ServiceRevision};
 use serde::Serialize;
 
-use crate::aws::{AwsError, AwsErrorKind, Clients};
+use crate::aws::{AwsError, Clients, described_service};
 use crate::config::Environment;
 use crate::image::Digest;
-
-/// Service revisions that one call may ask for ("DescribeServiceRevisions").
-const REVISIONS_PER_CALL: usize = 20;
+use history::{History, history};
+use named::{Reader, digest_part};
+pub use unknown::Unknown;
 
 /// An image that an environment runs or ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,63 +29,22 @@ pub struct Deployed {
     pub running: bool,
 }
 
-/// The images that `environment` runs or ran, the running ones first.
-///
-/// An environment without a service, as before its first release, has none.
-///
-/// # Errors
-/// When ECS does not answer or refuses.
-pub async fn deployed(
-    clients: &Clients,
-    environment: &Environment,
-) -> Result<Vec<Deployed>, AwsError> {
-    let mut record = Record::default();
-    for (task_definition, completed) in deployments(clients, environment).await? {
-        if let Some(digest) = digest_of(clients, environment, &task_definition).await? {
-            record.note(digest, completed, true);
-        }
+/// The images of an environment, as far as they are known.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// The images that it runs or ran.
+    pub deployed: Vec<Deployed>,
+    /// What could not be found out: it may run or have run images that are not listed.
+    pub unknown: Vec<Unknown>,
+}
+
+impl Census {
+    /// Whether a deployment of `digest` is known to have succeeded.
+    pub fn ever_succeeded(&self, digest: &Digest) -> bool {
+        let succeeded = |deployed: &Deployed| deployed.digest == *digest && deployed.succeeded;
+        self.deployed.iter().any(succeeded)
     }
-    let history = match history(clients, environment).await {
-        Ok(history) => history,
-        // An endpoint without this newer API still tells what runs.
-        Err(error) if error.kind == AwsErrorKind::Refused => {
-            tracing::debug!(%error, "no service deployments");
-            Vec::new()
-        }
-        Err(error) => return Err(error),
-    };
-    for (revision, succeeded) in history {
-        if let Some(digest) = digest_in(&revision, &environment.container) {
-            record.note(digest, succeeded, false);
-        } else if let Some(task_definition) = revision.task_definition()
-            && let Some(digest) = digest_of(clients, environment, task_definition).await?
-        {
-            record.note(digest, succeeded, false);
-        }
-    }
-    Ok(record.deployed)
-}
 
-/// Whether a deployment of `digest` ever succeeded in `environment`, as far back as ECS remembers.
-///
-/// # Errors
-/// As [`deployed`].
-pub async fn ever_succeeded(
-    clients: &Clients,
-    environment: &Environment,
-    digest: &Digest,
-) -> Result<bool, AwsError> {
-    let deployed = deployed(clients, environment).await?;
-    let succeeded = |deployed: &Deployed| deployed.digest == *digest && deployed.succeeded;
-    Ok(deployed.iter().any(succeeded))
-}
-
-#[derive(Default)]
-struct Record {
-    deployed: Vec<Deployed>,
-}
-
-impl Record {
     fn note(&mut self, digest: Digest, succeeded: bool, running: bool) {
         match self
             .deployed
@@ -100,81 +64,133 @@ impl Record {
     }
 }
 
-/// The service's own deployments: task definition, and whether it completed.
-async fn deployments(
-    clients: &Clients,
-    environment: &Environment,
-) -> Result<Vec<(String, bool)>, AwsError> {
-    let described = clients
+/// Asks which images `environment` runs or ran.
+///
+/// A service that is missing runs something that is not known, not nothing: its name may be wrong.
+pub async fn census(clients: &Clients, environment: &Environment) -> Census {
+    let mut census = Census::default();
+    let (service, history) =
+        tokio::join!(service(clients, environment), history(clients, environment));
+    let service = match service {
+        Ok(service) => service,
+        Err(unknown) => {
+            census.unknown.push(unknown);
+            return census;
+        }
+    };
+    let reader = Reader::new(clients, environment);
+    for deployment in service.deployments() {
+        if let Err(unknown) =
+            count_running(&mut census, &reader, deployment, &history, environment).await
+        {
+            census.unknown.push(unknown);
+        }
+    }
+    for (revision, succeeded) in &history.revisions {
+        if let Err(unknown) =
+            count_past(&mut census, &reader, revision, *succeeded, environment).await
+        {
+            census.unknown.push(unknown);
+        }
+    }
+    census.unknown.extend(history.unknown);
+    census
+}
+
+/// The service, which is not one that was deleted.
+async fn service(clients: &Clients, environment: &Environment) -> Result<Service, Unknown> {
+    let missing = |reason: &str| Unknown::NoService {
+        cluster: environment.cluster.clone(),
+        service: environment.service.clone(),
+        reason: reason.to_owned(),
+    };
+    let answer = clients
         .ecs
         .describe_services()
         .cluster(&environment.cluster)
         .services(&environment.service)
         .send()
-        .await
-        .map_err(|error| AwsError::new("ecs:DescribeServices", service(environment), &error))?;
-    let deployments = described
-        .services()
-        .iter()
-        .flat_map(|service| service.deployments());
-    let read = |deployment: &aws_sdk_ecs::types::Deployment| {
-        let completed = deployment.rollout_state() == Some(&DeploymentRolloutState::Completed);
-        Some((deployment.task_definition()?.to_owned(), completed))
-    };
-    Ok(deployments.filter_map(read).collect())
+        .await;
+    let resource = format!("service {}", environment.service);
+    let service = described_service(answer, resource)?;
+    let service = service.ok_or_else(|| missing("MISSING"))?;
+    match service.status() {
+        Some("INACTIVE") => Err(missing("INACTIVE")),
+        _ => Ok(service),
+    }
 }
 
-/// The revisions that service deployments led to, and whether those succeeded; newest first.
-async fn history(
-    clients: &Clients,
+/// Notes the image of a deployment that the service has now.
+async fn count_running(
+    census: &mut Census,
+    reader: &Reader<'_>,
+    deployment: &Deployment,
+    history: &History,
     environment: &Environment,
-) -> Result<Vec<(ServiceRevision, bool)>, AwsError> {
-    let mut targets: Vec<(String, bool)> = Vec::new();
-    let mut token = None;
-    loop {
-        let page = clients
-            .ecs
-            .list_service_deployments()
-            .cluster(&environment.cluster)
-            .service(&environment.service)
-            .set_next_token(token.take())
-            .send()
-            .await
-            .map_err(|error| {
-                AwsError::new("ecs:ListServiceDeployments", service(environment), &error)
-            })?;
-        for deployment in page.service_deployments() {
-            let succeeded = deployment.status() == Some(&ServiceDeploymentStatus::Successful);
-            let target = deployment.target_service_revision_arn();
-            targets.extend(target.map(|arn| (arn.to_owned(), succeeded)));
-        }
-        token = page.next_token().map(str::to_owned);
-        if token.is_none() {
-            break;
-        }
+) -> Result<(), Unknown> {
+    let Some(task_definition) = deployment.task_definition() else {
+        let lack = "names a deployment without its task definition";
+        let resource = format!("service {}", environment.service);
+        return Err(AwsError::incomplete("ecs:DescribeServices", resource, lack).into());
+    };
+    let completed = deployment.rollout_state() == Some(&DeploymentRolloutState::Completed);
+    let named = reader.read(task_definition).await?;
+    if let Some(digest) = named.digest() {
+        census.note(digest, completed, true);
+        return Ok(());
     }
-    let mut revisions = Vec::new();
-    for batch in targets.chunks(REVISIONS_PER_CALL) {
-        let outcome: BTreeMap<&str, bool> = batch
-            .iter()
-            .map(|(arn, succeeded)| (arn.as_str(), *succeeded))
-            .collect();
-        let described = clients
-            .ecs
-            .describe_service_revisions()
-            .set_service_revision_arns(Some(outcome.keys().map(|arn| (*arn).to_owned()).collect()))
-            .send()
-            .await
-            .map_err(|error| {
-                AwsError::new("ecs:DescribeServiceRevisions", service(environment), &error)
-            })?;
-        for revision in described.service_revisions.unwrap_or_default() {
-            let arn = revision.service_revision_arn().unwrap_or_default();
-            let succeeded = outcome.get(arn).copied().unwrap_or(false);
-            revisions.push((revision, succeeded));
-        }
+    // A tag: ECS says which digest its tasks resolved.
+    let resolved: Vec<Digest> = history
+        .revisions
+        .iter()
+        .filter(|(revision, _)| revision.task_definition() == Some(task_definition))
+        .filter_map(|(revision, _)| digest_in(revision, &environment.container))
+        .collect();
+    if !resolved.is_empty() {
+        resolved
+            .into_iter()
+            .for_each(|digest| census.note(digest, completed, true));
+        return Ok(());
     }
-    Ok(revisions)
+    let tasks =
+        deployment.desired_count() + deployment.pending_count() + deployment.running_count();
+    if let Some(digest) = reader.resolve(&named, task_definition, tasks > 0).await? {
+        census.note(digest, completed, true);
+    }
+    Ok(())
+}
+
+/// Notes the image of a service revision of ECS's history.
+async fn count_past(
+    census: &mut Census,
+    reader: &Reader<'_>,
+    revision: &ServiceRevision,
+    succeeded: bool,
+    environment: &Environment,
+) -> Result<(), Unknown> {
+    if let Some(digest) = digest_in(revision, &environment.container) {
+        census.note(digest, succeeded, false);
+        return Ok(());
+    }
+    let Some(task_definition) = revision.task_definition() else {
+        return Err(Unknown::Revision {
+            arn: revision
+                .service_revision_arn()
+                .unwrap_or_default()
+                .to_owned(),
+            reason: "it names no task definition".to_owned(),
+        });
+    };
+    let named = reader.read(task_definition).await?;
+    let digest = match named.digest() {
+        Some(digest) => Some(digest),
+        // ECS resolves a tag when the first task starts, so none has.
+        None => reader.resolve(&named, task_definition, false).await?,
+    };
+    if let Some(digest) = digest {
+        census.note(digest, succeeded, false);
+    }
+    Ok(())
 }
 
 /// The digest that ECS resolved, or the one that the image's name has.
@@ -184,36 +200,4 @@ fn digest_in(revision: &ServiceRevision, container: &str) -> Option<Digest> {
         .filter(|image| image.container_name() == Some(container))
         .find_map(|image| image.image_digest().or(digest_part(image.image()?)));
     image?.parse().ok()
-}
-
-/// The digest that a task definition names; none where it names a tag.
-async fn digest_of(
-    clients: &Clients,
-    environment: &Environment,
-    task_definition: &str,
-) -> Result<Option<Digest>, AwsError> {
-    let described = clients
-        .ecs
-        .describe_task_definition()
-        .task_definition(task_definition)
-        .send()
-        .await
-        .map_err(|error| AwsError::new("ecs:DescribeTaskDefinition", task_definition, &error))?;
-    let definition = described.task_definition();
-    let containers = definition.map_or(&[][..], |definition| definition.container_definitions());
-    let image = containers
-        .iter()
-        .find(|container| container.name() == Some(environment.container.as_str()))
-        .and_then(|container| container.image());
-    Ok(image
-        .and_then(digest_part)
-        .and_then(|digest| digest.parse().ok()))
-}
-
-fn digest_part(image: &str) -> Option<&str> {
-    image.split_once('@').map(|(_, digest)| digest)
-}
-
-fn service(environment: &Environment) -> String {
-    format!("service {}", environment.service)
 }
