@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::access::Access;
 use super::client::{Failure, Manifest, RemoteRepository};
+use super::copied::{Copied, Moved, Part, PartKind};
 use super::push::{ProgressSink, PublishProgress, PushError};
 use super::upload::{Outcome, Upload};
 use crate::image::{BlobDescriptor, Digest, RepositoryName, Tag};
@@ -17,91 +18,6 @@ use crate::image::{BlobDescriptor, Digest, RepositoryName, Tag};
 const PARALLEL_BLOBS: usize = 4;
 /// How deep indexes may refer to indexes.
 const DEEPEST_INDEX: usize = 4;
-
-/// What a copy moved, or would move.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Copied {
-    /// Blobs that the registry took over from the other repository by itself, or is asked to.
-    pub blobs_mounted: usize,
-    /// Blobs that went through this machine.
-    pub blobs_sent: usize,
-    /// Blobs that were there already.
-    pub blobs_present: usize,
-    /// Bytes that went through this machine.
-    pub bytes_sent: u64,
-    /// Bytes of all blobs that were not there.
-    pub bytes_missing: u64,
-    /// Manifests that refer to the image (SBOMs, signatures) and went along.
-    pub referrers: usize,
-    /// Whether the tag was written; `false` when it named this very image already.
-    pub tagged: bool,
-    /// Every blob and referrer, and how it moved or would move.
-    pub parts: Vec<Part>,
-}
-
-/// A blob of the image, or a manifest that refers to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Part {
-    /// What it is.
-    pub kind: PartKind,
-    /// Its digest.
-    pub digest: Digest,
-    /// Its size in bytes.
-    pub size: u64,
-    /// How it moved or would move.
-    pub how: Moved,
-}
-
-/// What a part of an image is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PartKind {
-    /// A layer or a configuration.
-    Blob,
-    /// A manifest that refers to the image, such as its list of components.
-    Referrer,
-}
-
-/// How a part moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Moved {
-    /// The registry takes it over from its other repository; where it does not, it is copied.
-    Mounted,
-    /// It goes through this machine.
-    Copied,
-    /// It is there already.
-    Present,
-    /// The target knows no referrers, so it stays behind.
-    NotTaken,
-}
-
-impl Copied {
-    /// Whether nothing had to be done.
-    pub fn is_nothing(&self) -> bool {
-        !self.tagged && self.bytes_missing == 0 && self.referrers == 0
-    }
-
-    fn add(&mut self, part: Part) {
-        if part.kind == PartKind::Referrer {
-            self.referrers += usize::from(part.how == Moved::Copied);
-        } else {
-            match part.how {
-                Moved::Mounted => self.blobs_mounted += 1,
-                Moved::Copied => self.blobs_sent += 1,
-                Moved::Present => self.blobs_present += 1,
-                Moved::NotTaken => {}
-            }
-            if part.how == Moved::Copied {
-                self.bytes_sent += part.size;
-            }
-            if part.how != Moved::Present {
-                self.bytes_missing += part.size;
-            }
-        }
-        self.parts.push(part);
-    }
-}
 
 /// Why an image was not copied.
 #[derive(Debug, thiserror::Error)]
@@ -414,7 +330,10 @@ impl<'a> Copy<'a> {
         let operation = format!("writing the manifest {digest}");
         let put = || self.target.put_manifest(digest.as_str(), manifest);
         match self.at_target(&operation, digest, put).await? {
-            Some(reported) => self.same(&operation, digest, reported),
+            Some(reported) => match self.mismatch(&operation, digest, reported) {
+                Some(error) => Err(error.into()),
+                None => Ok(()),
+            },
             // No digest in the answer: read what was written.
             None => {
                 let read = || self.target.manifest_of(digest);
@@ -429,7 +348,11 @@ impl<'a> Copy<'a> {
         let put = || self.target.put_manifest(tag.as_str(), manifest);
         let failed = |failure| PushError::explain(self.to, &operation, failure, self.digest);
         match self.to.retry.run(put, self.notify(&operation)).await {
-            Ok(Some(reported)) => self.same(&operation, self.digest, reported)?,
+            Ok(Some(reported)) => {
+                if let Some(error) = self.mismatch(&operation, self.digest, reported) {
+                    return Err(error.into());
+                }
+            }
             // No digest in the answer: ask for it.
             Ok(None) => {
                 if !self.tag_names_it(tag).await? {
@@ -452,12 +375,13 @@ impl<'a> Copy<'a> {
         Ok(true)
     }
 
-    fn same(&self, operation: &str, digest: &Digest, reported: Digest) -> Result<(), CopyError> {
-        if reported == *digest {
-            return Ok(());
+    /// What is wrong where the registry reports another digest than ours.
+    fn mismatch(&self, operation: &str, ours: &Digest, reported: Digest) -> Option<PushError> {
+        if reported == *ours {
+            return None;
         }
         let failure = Failure::Digest { reported };
-        Err(PushError::explain(self.to, operation, failure, digest).into())
+        Some(PushError::explain(self.to, operation, failure, ours))
     }
 
     async fn at_source<T, F>(
@@ -502,17 +426,6 @@ impl<'a> Copy<'a> {
                 reason: failure.to_string(),
                 wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             });
-        }
-    }
-}
-
-impl Part {
-    fn blob(blob: &BlobDescriptor, how: Moved) -> Self {
-        Self {
-            kind: PartKind::Blob,
-            digest: blob.digest.clone(),
-            size: blob.size,
-            how,
         }
     }
 }

@@ -93,9 +93,11 @@ async fn describe(
 mod tests {
     use super::*;
 
+    type Outcomes = &'static [(&'static str, bool)];
+
     #[test]
     fn a_revision_that_succeeded_once_has_succeeded() {
-        let cases: [(&[(&str, bool)], &[(&str, bool)]); 5] = [
+        let cases: [(Outcomes, Outcomes); 5] = [
             (&[], &[]),
             (&[("a", true), ("a", false)], &[("a", true)]),
             (&[("a", false), ("a", true)], &[("a", true)]),
