@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use quilt_mcp_deploy::aws::AwsErrorKind;
-use quilt_mcp_deploy::registry::{Ecr, Scan, Severity, TagImmutability};
+use quilt_mcp_deploy::registry::{Ecr, Repository, Scan, Severity, TagImmutability};
 use serde_json::{Value, json};
 use support::moto::Moto;
 use tokio::net::TcpListener;
@@ -237,6 +237,18 @@ async fn moto_agrees_about_repositories_and_images() {
     assert!(error.to_string().contains("repository missing"), "{error}");
 }
 
+fn repository(scan_on_push: bool) -> Repository {
+    Repository {
+        name: "app".to_owned(),
+        arn: String::new(),
+        uri: "111122223333.dkr.ecr.us-east-1.amazonaws.com/app"
+            .parse()
+            .unwrap(),
+        tag_immutability: TagImmutability::Immutable,
+        scan_on_push,
+    }
+}
+
 fn scan_answer(status: &str, findings: Value) -> (StatusCode, Value) {
     let answer = json!({
         "imageScanStatus": {"status": status, "description": "as it is"},
@@ -257,7 +269,11 @@ async fn scans_are_waited_for_and_read_in_both_forms() {
         ]}))
     })
     .await;
-    let Scan::Findings(findings) = basic.scan("app", &digest, patience).await.unwrap() else {
+    let Scan::Findings(findings) = basic
+        .scan(&repository(true), &digest, patience)
+        .await
+        .unwrap()
+    else {
         panic!("it was scanned");
     };
     let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -279,14 +295,18 @@ async fn scans_are_waited_for_and_read_in_both_forms() {
         ]}))
     })
     .await;
-    let Scan::Findings(findings) = enhanced.scan("app", &digest, patience).await.unwrap() else {
+    let Scan::Findings(findings) = enhanced
+        .scan(&repository(true), &digest, patience)
+        .await
+        .unwrap()
+    else {
         panic!("it was scanned");
     };
     let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(
         shown,
         [
-            "odd (critical), no fix known",
+            "odd (new word, counted as critical), no fix known",
             "CVE-3 (high) in a 1, fixed in 2",
             "CVE-3 (high) in b 1, no fix known",
         ]
@@ -306,13 +326,24 @@ async fn a_scan_that_is_not_there_or_does_not_end_is_told_apart() {
     })
     .await;
     assert_eq!(
-        absent.scan("app", &digest, patience).await.unwrap(),
+        absent
+            .scan(&repository(false), &digest, patience)
+            .await
+            .unwrap(),
         Scan::NotScanned("Image scan does not exist".to_owned())
     );
+    let error = absent.scan(&repository(true), &digest, patience).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("did not begin") && error.contains("Image scan does not exist"),
+        "{error}"
+    );
     let unsupported = canned(|_, _| scan_answer("UNSUPPORTED_IMAGE", Value::Null)).await;
-    assert_eq!(
-        unsupported.scan("app", &digest, patience).await.unwrap(),
-        Scan::NotScanned("as it is".to_owned())
+    let error = unsupported.scan(&repository(true), &digest, patience).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("cannot judge") && error.contains("as it is"),
+        "{error}"
     );
     for (status, sign) in [
         ("IN_PROGRESS", "did not end"),
@@ -324,7 +355,7 @@ async fn a_scan_that_is_not_there_or_does_not_end_is_told_apart() {
             canned(|_, _| scan_answer("IN_PROGRESS", Value::Null)).await
         };
         let error = ecr
-            .scan("app", &digest, patience)
+            .scan(&repository(true), &digest, patience)
             .await
             .unwrap_err()
             .to_string();

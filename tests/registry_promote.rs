@@ -112,7 +112,7 @@ fn what_runs_is_promoted_listed_and_never_pruned() {
     }
     let planned = two.json(&[&idle_too[..], &["--force", "--dry-run"]].concat());
     assert_eq!(
-        planned["copied"]["blobs_sent"], 1,
+        planned["copied"]["blobs_mounted"], 1,
         "only the configuration is new"
     );
     assert_eq!(planned["proven"], false);

@@ -217,10 +217,11 @@ impl From<CopyError> for Failure {
 
 impl From<ScanError> for Failure {
     fn from(error: ScanError) -> Self {
-        match error {
-            ScanError::Aws(error) => Self::aws(Exit::Publish, &error),
-            error @ ScanError::NoResult { .. } => Self::new(Exit::Publish, error.to_string())
-                .hint("the image is published; run the same command again, or without --scan-gate"),
+        match &error {
+            ScanError::Aws(error) => Self::aws(Exit::Publish, error),
+            ScanError::NoResult { remedy, .. } => Self::new(Exit::Publish, error.to_string()).hint(
+                format!("the image is published under its tag, but was not rolled out; {remedy}"),
+            ),
         }
     }
 }

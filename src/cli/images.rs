@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Context, Exit, Failure};
 use crate::config::Environment;
 use crate::image::Digest;
-use crate::registry::deployed::{Deployed, deployed};
+use crate::registry::deployed::{Deployed, census};
 use crate::registry::{Ecr, Inspector, PublishedImage};
 use crate::report::table::{short_digest, table, width_of};
 
@@ -61,7 +61,8 @@ impl Images {
         let ecr = Ecr::new(&clients.ecr);
         let name = &environment.repository;
         let images = ecr.newest_images(name, self.limit).await.map_err(aws)?;
-        let Surveyed { runs, mut unknown } = everywhere(context, &environment).await;
+        let Surveyed { runs, unknown } = everywhere(context, &environment).await;
+        let mut unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
         let commits = commits(&ecr, name, &images, &mut unknown).await?;
         let listed = images
             .into_iter()
@@ -90,10 +91,24 @@ impl Images {
     }
 }
 
-/// What the environments run or ran, and which of them could not be asked.
+/// What the environments run or ran, and what of it could not be found out.
 pub struct Surveyed {
     pub runs: BTreeMap<String, Vec<Deployed>>,
-    pub unknown: Vec<String>,
+    pub unknown: Vec<Gap>,
+}
+
+/// Something that could not be found out about an environment.
+pub struct Gap {
+    environment: String,
+    reason: String,
+    /// What the operator can do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what {} runs or ran: {}", self.environment, self.reason)
+    }
 }
 
 /// Asks the chosen environment and every one of the configuration.
@@ -104,15 +119,24 @@ pub async fn everywhere(context: &Context, chosen: &Environment) -> Surveyed {
     }
     let (mut runs, mut unknown) = (BTreeMap::new(), Vec::new());
     for name in names {
-        let asked = match context.connect_to(&name).await {
-            Ok((environment, clients)) => deployed(&clients, &environment)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(failure) => Err(failure.message().to_owned()),
-        };
-        match asked {
-            Ok(deployed) => drop(runs.insert(name, deployed)),
-            Err(reason) => unknown.push(format!("what {name} runs: {reason}")),
+        match context.connect_to(&name).await {
+            Ok((environment, clients)) => {
+                let census = census(&clients, &environment).await;
+                unknown.extend(census.unknown.iter().map(|gap| Gap {
+                    environment: name.clone(),
+                    reason: gap.to_string(),
+                    hint: Some(gap.hint()),
+                }));
+                runs.insert(name, census.deployed);
+            }
+            Err(failure) => {
+                let report = failure.into_report();
+                unknown.push(Gap {
+                    environment: name,
+                    reason: report.message,
+                    hint: report.hint,
+                });
+            }
         }
     }
     Surveyed { runs, unknown }

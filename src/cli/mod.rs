@@ -30,6 +30,7 @@ mod usage;
 mod verdict;
 mod verify;
 mod watch;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

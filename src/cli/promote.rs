@@ -6,12 +6,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::publish::{progress_channel, refused, repository, show_while};
+use super::words::count;
 use super::{Context, Exit, Failure};
 use crate::aws::Clients;
 use crate::config::Environment;
-use crate::image::{Digest, ImageReference, Tag};
-use crate::registry::deployed::{deployed, ever_succeeded};
-use crate::registry::{Copied, Copy, Ecr, PublishedImage};
+use crate::image::{Digest, ImageReference, RepositoryName, Tag};
+use crate::registry::deployed::{Census, Unknown, census};
+use crate::registry::{Copied, Copy, Ecr, Moved, Part, PartKind, PublishedImage};
 use crate::report::Stage;
 
 /// Ends the tag of an image that was promoted with --force before it ever succeeded.
@@ -23,7 +24,7 @@ const UNPROVEN: &str = "-unproven";
 /// whose rollout never succeeded there is refused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  quilt-mcp-deploy promote --from staging --to prod &&\n    quilt-mcp-deploy rollout --env prod"
+    after_help = "Example:\n  digest=$(quilt-mcp-deploy promote --from staging --to prod --output json | jq -r .digest) &&\n    quilt-mcp-deploy rollout --env prod --digest \"$digest\""
 )]
 pub struct Promote {
     /// The environment to copy from
@@ -41,7 +42,7 @@ pub struct Promote {
     /// Copy although no rollout of it succeeded in --from; the tag then ends with -unproven
     #[arg(long)]
     force: bool,
-    /// List what would move, and change nothing
+    /// List what would move and how, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// Create the target repository if it is missing: immutable tags, scan on push
@@ -62,6 +63,8 @@ pub(super) struct PromoteResult {
     proven: bool,
     /// Whether nothing was changed.
     dry_run: bool,
+    /// Whether the target repository was made for it, or would be.
+    creates_repository: bool,
     copied: Copied,
 }
 
@@ -86,19 +89,15 @@ impl Promote {
 
         let stage = context.stage(Stage::Publish);
         let target = Ecr::new(&to_clients.ecr);
-        let create = self.create_repository && !self.dry_run;
-        let to_repository = repository(context, &to, &target, create).await?;
+        let (to_uri, creates_repository) = self.target(context, &to, &target).await?;
         let from_repository = repository(context, &from, &source, false).await?;
         let from_access = source.access(from_repository.uri).await.map_err(refused)?;
-        let to_access = target
-            .access(to_repository.uri.clone())
-            .await
-            .map_err(refused)?;
+        let to_access = target.access(to_uri.clone()).await.map_err(refused)?;
         let (progress, shown) = progress_channel();
         let work = async {
             let copy = Copy::new(&from_access, &to_access, &image.digest, progress).await?;
             if self.dry_run {
-                copy.plan(&tag).await
+                copy.plan(&tag, !creates_repository).await
             } else {
                 copy.run(&tag).await
             }
@@ -108,16 +107,35 @@ impl Promote {
             version: 1,
             from: from.name,
             to: to.name,
-            image: to_repository.uri.with_digest(&image.digest),
+            image: to_uri.with_digest(&image.digest),
             digest: image.digest,
             tag,
             proven,
             dry_run: self.dry_run,
+            creates_repository,
             copied,
         };
         stage.finish(result.outcome());
         context.print(&result)?;
         Ok(Exit::Done)
+    }
+
+    /// The target repository's name, and whether it is made for this promotion.
+    async fn target(
+        &self,
+        context: &Context,
+        to: &Environment,
+        ecr: &Ecr,
+    ) -> Result<(RepositoryName, bool), Failure> {
+        let name = &to.repository;
+        if self.create_repository && ecr.repository(name).await.map_err(refused)?.is_none() {
+            let uri = match self.dry_run {
+                true => ecr.future_uri(name).await.map_err(refused)?,
+                false => repository(context, to, ecr, true).await?.uri,
+            };
+            return Ok((uri, true));
+        }
+        Ok((repository(context, to, ecr, false).await?.uri, false))
     }
 
     /// The image, and whether a rollout of it succeeded.
@@ -129,23 +147,12 @@ impl Promote {
     ) -> Result<(PublishedImage, bool), Failure> {
         let aws = |error| Failure::aws(Exit::Preflight, &error);
         let name = &from.repository;
+        let census = census(clients, from).await;
         let (wanted, found) = match (&self.digest, &self.tag) {
             (Some(digest), _) => (digest.to_string(), ecr.image_by_digest(name, digest).await),
             (None, Some(tag)) => (tag.to_string(), ecr.image_by_tag(name, tag).await),
             (None, None) => {
-                let runs = deployed(clients, from).await.map_err(aws)?;
-                let running = runs.iter().find(|image| image.running && image.succeeded);
-                let running = running.ok_or_else(|| {
-                    Failure::new(
-                        Exit::Preflight,
-                        format!(
-                            "{} runs no image whose rollout succeeded and that it names by digest",
-                            from.name
-                        ),
-                    )
-                    .hint("name the image with --tag or --digest; nothing was changed")
-                })?;
-                let digest = &running.digest;
+                let digest = running(&census, from)?;
                 (digest.to_string(), ecr.image_by_digest(name, digest).await)
             }
         };
@@ -159,11 +166,14 @@ impl Promote {
             )
             .hint("`quilt-mcp-deploy images` lists what is there; nothing was changed")
         })?;
-        let proven = ever_succeeded(clients, from, &image.digest)
-            .await
-            .map_err(aws)?;
+        let proven = census.ever_succeeded(&image.digest);
         if proven || self.force {
             return Ok((image, proven));
+        }
+        if let Some(unknown) = census.unknown.first() {
+            let digest = &image.digest;
+            let what = format!("whether a rollout of {digest} succeeded in {}", from.name);
+            return Err(not_known(what, unknown));
         }
         Err(Failure::new(
             Exit::Preflight,
@@ -174,6 +184,35 @@ impl Promote {
             from.name
         )))
     }
+}
+
+/// The image that the environment runs and whose rollout succeeded.
+fn running<'a>(census: &'a Census, from: &Environment) -> Result<&'a Digest, Failure> {
+    let mut runs = census.deployed.iter();
+    if let Some(image) = runs.find(|image| image.running && image.succeeded) {
+        return Ok(&image.digest);
+    }
+    if let Some(unknown) = census.unknown.first() {
+        return Err(not_known(
+            format!("which image {} runs", from.name),
+            unknown,
+        ));
+    }
+    Err(Failure::new(
+        Exit::Preflight,
+        format!("{} runs no image whose rollout succeeded", from.name),
+    )
+    .hint("name the image with --tag or --digest; nothing was changed"))
+}
+
+/// What AWS does not tell of the source environment.
+fn not_known(what: String, unknown: &Unknown) -> Failure {
+    let exit = match unknown {
+        Unknown::Aws(error) if error.is_credentials() => Exit::Credentials,
+        _ => Exit::Preflight,
+    };
+    Failure::new(exit, format!("it is not known {what}: {unknown}"))
+        .hint(format!("{}; nothing was changed", unknown.hint()))
 }
 
 /// The tag in the target: that of the source, marked where no rollout vouches for the image.
@@ -200,14 +239,23 @@ impl PromoteResult {
         if self.dry_run {
             return "nothing was changed".to_owned();
         }
-        if !copied.tagged && copied.bytes_missing == 0 {
+        if copied.is_nothing() {
             return format!("nothing to do: {} is there", self.tag);
         }
         format!(
-            "{} ({} blobs mounted, {} sent with {} bytes)",
-            self.tag, copied.blobs_mounted, copied.blobs_sent, copied.bytes_sent
+            "{} ({} mounted, {} sent with {}, {})",
+            self.tag,
+            count(copied.blobs_mounted, "blob"),
+            copied.blobs_sent,
+            bytes(copied.bytes_sent),
+            count(copied.referrers, "referrer"),
         )
     }
+}
+
+/// `1 byte`, `2 bytes`.
+fn bytes(number: u64) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), "byte")
 }
 
 impl fmt::Display for PromoteResult {
@@ -222,20 +270,49 @@ impl fmt::Display for PromoteResult {
         };
         writeln!(f, "rollout  {proven} in {}", self.from)?;
         if self.dry_run {
+            if self.creates_repository {
+                writeln!(f, "creates  the repository {}", self.image.repository())?;
+            }
+            for part in &copied.parts {
+                writeln!(f, "{}", line(part))?;
+            }
             return write!(
                 f,
-                "moves    {} blobs of {} bytes, {} referrers; {} blobs are there; nothing was changed",
-                copied.blobs_sent, copied.bytes_missing, copied.referrers, copied.blobs_present
+                "moves    {} of {}, {}; {} there already; nothing was changed",
+                count(copied.blobs_mounted + copied.blobs_sent, "blob"),
+                bytes(copied.bytes_missing),
+                count(copied.referrers, "referrer"),
+                copied.blobs_present
             );
         }
+        writeln!(
+            f,
+            "moved    {} mounted, {} sent ({}), {} there already; {}",
+            count(copied.blobs_mounted, "blob"),
+            copied.blobs_sent,
+            bytes(copied.bytes_sent),
+            copied.blobs_present,
+            count(copied.referrers, "referrer")
+        )?;
         write!(
             f,
-            "moved    {} blobs mounted, {} sent ({} bytes), {} there already; {} referrers",
-            copied.blobs_mounted,
-            copied.blobs_sent,
-            copied.bytes_sent,
-            copied.blobs_present,
-            copied.referrers
+            "next     quilt-mcp-deploy rollout --env {} --digest {}",
+            self.to, self.digest
         )
     }
+}
+
+/// A part as `--dry-run` lists it.
+fn line(part: &Part) -> String {
+    let how = match part.how {
+        Moved::Mounted => "mount",
+        Moved::Copied => "copy",
+        Moved::Present => "there",
+        Moved::NotTaken => "stays",
+    };
+    let kind = match part.kind {
+        PartKind::Blob => "blob",
+        PartKind::Referrer => "referrer",
+    };
+    format!("{how:<8} {kind} {}, {}", part.digest, bytes(part.size))
 }

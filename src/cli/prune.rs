@@ -6,14 +6,16 @@ use std::fmt;
 use clap::Args;
 use serde::Serialize;
 
-use super::images::everywhere;
+use super::images::{Gap, everywhere};
+use super::words::count;
 use super::{Context, Exit, Failure};
 use crate::image::Digest;
 use crate::registry::{Ecr, PublishedImage};
 
 /// Delete old images from the environment's repository.
 ///
-/// Never one that any environment runs, or ran in the releases that ECS remembers.
+/// Never one that any environment of quilt-mcp.toml runs, or ran in the releases that ECS
+/// remembers. When that cannot be found out for one of them, nothing is deleted.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  quilt-mcp-deploy prune --env staging --keep 20 --dry-run")]
 pub struct Prune {
@@ -44,8 +46,8 @@ impl Prune {
     /// Prunes.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 4 when an environment cannot tell what it runs; nothing is
-    /// deleted then.
+    /// [`Failure`] with exit code 4 when it cannot be found out what an environment runs or ran;
+    /// nothing is deleted then.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let _lock = context.state.lock(&context.environment_name())?;
         let (environment, clients) = context.connect().await?;
@@ -56,12 +58,8 @@ impl Prune {
             .await
             .map_err(aws)?;
         let surveyed = everywhere(context, &environment).await;
-        if let Some(silent) = surveyed.unknown.first() {
-            return Err(
-                Failure::new(Exit::Preflight, format!("not known: {silent}")).hint(
-                    "an image that this environment runs must not be deleted, so nothing was",
-                ),
-            );
+        if !surveyed.unknown.is_empty() {
+            return Err(refusal(&surveyed.unknown));
         }
         let needed: BTreeSet<Digest> = surveyed
             .runs
@@ -101,6 +99,23 @@ impl Prune {
     }
 }
 
+/// Nothing may be deleted while it is not known what an environment needs.
+fn refusal(unknown: &[Gap]) -> Failure {
+    let reasons: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    let mut hints: Vec<&str> = Vec::new();
+    for hint in unknown.iter().filter_map(|gap| gap.hint.as_deref()) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    hints.push("an image that an environment needs must not be deleted, so nothing was");
+    Failure::new(
+        Exit::Preflight,
+        format!("not known: {}", reasons.join("\n  and: ")),
+    )
+    .hint(hints.join("; "))
+}
+
 struct Plan {
     needed: Vec<Digest>,
     old: Vec<PublishedImage>,
@@ -123,13 +138,13 @@ impl fmt::Display for PruneResult {
         }
         write!(
             f,
-            "{} {} images of {}; {} newest and {} that an environment runs or ran stay",
+            "{} {} of {}; {} newest and {} that an environment runs or ran stay",
             if self.dry_run {
                 "would delete"
             } else {
                 "deleted"
             },
-            self.deleted.len(),
+            count(self.deleted.len(), "image"),
             self.repository,
             self.newest,
             self.needed.len()

@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::{BuilderArgs, build, checkout};
+use super::words::count;
 use super::{Context, Exit, Failure};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
@@ -53,7 +54,7 @@ pub struct Source {
     pub create_repository: bool,
     #[command(flatten)]
     builder: BuilderArgs,
-    /// Wait for ECR's scan, and fail on a finding of this severity or above
+    /// Wait for ECR's scan; fail on a finding of this severity or above, and where the scan cannot judge the image
     #[arg(long, value_enum, value_name = "SEVERITY")]
     scan_gate: Option<Severity>,
     /// How long to wait for the scan, in seconds
@@ -220,14 +221,15 @@ pub async fn publish(
         repository(context, environment, &ecr, source.create_repository),
         ecr.authorisation(),
     );
-    let target = ecr.access_with(repository?.uri, credentials.map_err(refused)?);
+    let repository = repository?;
+    let target = ecr.access_with(repository.uri.clone(), credentials.map_err(refused)?);
     let image = match source.published_before(context, &target, origin).await {
         Some(image) => image,
         None => source.build_and_push(context, &target, origin).await?,
     };
     if let Some(gate) = source.scan_gate {
         let patience = Duration::from_secs(source.scan_timeout);
-        let scan = ecr.scan(&environment.repository, &image.published.digest, patience);
+        let scan = ecr.scan(&repository, &image.published.digest, patience);
         pass_gate(context, gate, scan.await?, &image.published)?;
     }
     Ok(image)
@@ -244,7 +246,7 @@ fn outcome(published: &Published) -> String {
     }
 }
 
-/// Fails on findings at or above `gate`; says so where there was no scan.
+/// Fails on findings at or above `gate`; warns where the repository does not scan.
 fn pass_gate(
     context: &Context,
     gate: Severity,
@@ -255,7 +257,7 @@ fn pass_gate(
         Scan::Findings(findings) => findings,
         Scan::NotScanned(why) => {
             context.reporter.warn(format!(
-                "{} was not scanned, so nothing could be gated: {why}",
+                "the repository {} does not scan, so --scan-gate judged nothing: {why}",
                 published.repository
             ));
             return Ok(());
@@ -272,9 +274,9 @@ fn pass_gate(
     Err(Failure::new(
         Exit::Publish,
         format!(
-            "ECR's scan of {} has {} findings at or above --scan-gate:{}",
+            "ECR's scan of {} has {} at or above --scan-gate:{}",
             published.digest,
-            severe.len(),
+            count(severe.len(), "finding"),
             severe.concat()
         ),
     )

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::access::Access;
 use super::client::{Failure, Manifest, RemoteRepository};
+use super::copied::{Copied, Moved, Part, PartKind};
 use super::push::{ProgressSink, PublishProgress, PushError, Tagging};
 use super::upload::{Outcome, Upload};
 use crate::image::{BlobDescriptor, Digest, RepositoryName, Tag};
@@ -17,25 +18,6 @@ use crate::image::{BlobDescriptor, Digest, RepositoryName, Tag};
 const PARALLEL_BLOBS: usize = 4;
 /// How deep indexes may refer to indexes.
 const DEEPEST_INDEX: usize = 4;
-
-/// What a copy moved, or would move.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Copied {
-    /// Blobs that the registry took over from the other repository by itself.
-    pub blobs_mounted: usize,
-    /// Blobs that went through this machine.
-    pub blobs_sent: usize,
-    /// Blobs that were there already.
-    pub blobs_present: usize,
-    /// Bytes that went through this machine.
-    pub bytes_sent: u64,
-    /// Bytes of all blobs that were not there.
-    pub bytes_missing: u64,
-    /// Manifests that refer to the image (SBOMs, signatures) and went along.
-    pub referrers: usize,
-    /// Whether the tag was written; `false` when it named this very image already.
-    pub tagged: bool,
-}
 
 /// Why an image was not copied.
 #[derive(Debug, thiserror::Error)]
@@ -147,29 +129,36 @@ impl<'a> Copy<'a> {
         })
     }
 
-    /// What would move; changes nothing.
+    /// What would move; changes nothing. Without `target_exists` the target is made first, so
+    /// that everything moves.
     ///
     /// # Errors
     /// As [`Copy::run`].
-    pub async fn plan(&self, tag: &Tag) -> Result<Copied, CopyError> {
+    pub async fn plan(&self, tag: &Tag, target_exists: bool) -> Result<Copied, CopyError> {
+        let tagged = !target_exists || !self.tag_names_it(tag).await?;
+        let bundle = self.read().await?;
         let mut plan = Copied {
-            tagged: !self.tag_names_it(tag).await?,
+            tagged,
             ..Copied::default()
         };
-        let bundle = self.read().await?;
         for blob in &bundle.blobs {
             let has = || self.target.has_blob(&blob.digest);
-            if self
-                .at_target("looking for a blob", &blob.digest, has)
-                .await?
-            {
-                plan.blobs_present += 1;
-            } else {
-                plan.blobs_sent += 1;
-                plan.bytes_missing += blob.size;
-            }
+            let operation = "looking for a blob";
+            let present = target_exists && self.at_target(operation, &blob.digest, has).await?;
+            let how = match (present, self.is_one_registry()) {
+                (true, _) => Moved::Present,
+                (false, true) => Moved::Mounted,
+                (false, false) => Moved::Copied,
+            };
+            plan.add(Part::blob(blob, how));
         }
-        plan.referrers = self.missing_referrers(&bundle).await?.len();
+        let known = match target_exists {
+            true => self.known_referrers(&bundle).await?,
+            false => Some(Vec::new()),
+        };
+        for (part, _) in referrers(&bundle, known.as_deref()) {
+            plan.add(part);
+        }
         Ok(plan)
     }
 
@@ -182,13 +171,23 @@ impl<'a> Copy<'a> {
     pub async fn run(&self, tag: &Tag) -> Result<Copied, CopyError> {
         let already = self.tag_names_it(tag).await?;
         let bundle = self.read().await?;
-        let mut copied = self.copy_blobs(&bundle.blobs).await?;
-        for (digest, manifest) in &bundle.manifests {
-            self.put(digest.as_str(), digest, manifest).await?;
+        let mut copied = Copied::default();
+        for part in self.copy_blobs(&bundle.blobs).await? {
+            copied.add(part);
         }
-        for (digest, manifest) in self.missing_referrers(&bundle).await? {
-            self.put(digest.as_str(), digest, manifest).await?;
-            copied.referrers += 1;
+        for (digest, manifest) in &bundle.manifests {
+            self.put(digest, manifest).await?;
+        }
+        let known = self.known_referrers(&bundle).await?;
+        for (mut part, manifest) in referrers(&bundle, known.as_deref()) {
+            // An image is whole without what refers to it: as in a push, a refusal ends nothing.
+            if part.how == Moved::Copied
+                && let Some(refusal) = self.offer(&part.digest, manifest).await?
+            {
+                tracing::debug!(%refusal, digest = %part.digest, "not taken");
+                part.how = Moved::NotTaken;
+            }
+            copied.add(part);
         }
         if !already && let Some((digest, manifest)) = bundle.manifests.last() {
             let tagging = Tagging {
@@ -202,6 +201,10 @@ impl<'a> Copy<'a> {
             copied.tagged = tagging.write().await?;
         }
         Ok(copied)
+    }
+
+    fn is_one_registry(&self) -> bool {
+        self.from.repository.registry() == self.to.repository.registry()
     }
 
     async fn tag_names_it(&self, tag: &Tag) -> Result<bool, CopyError> {
@@ -259,58 +262,34 @@ impl<'a> Copy<'a> {
         Ok((manifest, content))
     }
 
-    /// The referrers that the target lacks; none where it knows no referrers.
-    async fn missing_referrers<'b>(
-        &self,
-        bundle: &'b Bundle,
-    ) -> Result<Vec<&'b (Digest, Manifest)>, CopyError> {
+    /// The digests of the referrers that the target has; none where it knows no referrers.
+    async fn known_referrers(&self, bundle: &Bundle) -> Result<Option<Vec<Digest>>, CopyError> {
         if bundle.referrers.is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let list = || self.target.referrers(self.digest);
         let operation = "listing what refers to the image";
-        let Some(known) = self.at_target(operation, self.digest, list).await? else {
-            return Ok(Vec::new());
-        };
-        let is_known = |digest: &Digest| known.iter().any(|referrer| referrer.digest == *digest);
-        let missing = bundle
-            .referrers
-            .iter()
-            .filter(|(digest, _)| !is_known(digest));
-        Ok(missing.collect())
+        let known = self.at_target(operation, self.digest, list).await?;
+        Ok(known.map(|known| known.into_iter().map(|referrer| referrer.digest).collect()))
     }
 
-    async fn copy_blobs(&self, blobs: &[BlobDescriptor]) -> Result<Copied, CopyError> {
+    async fn copy_blobs(&self, blobs: &[BlobDescriptor]) -> Result<Vec<Part>, CopyError> {
         let folder = tempfile::tempdir()?;
         stream::iter(blobs)
             .map(|blob| self.copy_blob(blob, folder.path()))
-            .buffer_unordered(PARALLEL_BLOBS)
-            .try_fold(Copied::default(), |mut sum, one| async move {
-                sum.blobs_mounted += one.blobs_mounted;
-                sum.blobs_sent += one.blobs_sent;
-                sum.blobs_present += one.blobs_present;
-                sum.bytes_sent += one.bytes_sent;
-                sum.bytes_missing += one.bytes_missing;
-                Ok(sum)
-            })
+            .buffered(PARALLEL_BLOBS)
+            .try_collect()
             .await
     }
 
-    async fn copy_blob(&self, blob: &BlobDescriptor, folder: &Path) -> Result<Copied, CopyError> {
+    async fn copy_blob(&self, blob: &BlobDescriptor, folder: &Path) -> Result<Part, CopyError> {
         let digest = &blob.digest;
-        let mut copied = Copied::default();
         let has = || self.target.has_blob(digest);
         if self.at_target("looking for a blob", digest, has).await? {
-            copied.blobs_present = 1;
-            return Ok(copied);
+            return Ok(Part::blob(blob, Moved::Present));
         }
-        copied.bytes_missing = blob.size;
-        if self.from.repository.registry() == self.to.repository.registry() {
-            let mount = || self.target.mount_blob(digest, self.from.repository.path());
-            if self.at_target("mounting a blob", digest, mount).await? {
-                copied.blobs_mounted = 1;
-                return Ok(copied);
-            }
+        if self.is_one_registry() && self.mount(digest).await? {
+            return Ok(Part::blob(blob, Moved::Mounted));
         }
         let file = folder.join(digest.hex());
         let fetch = || self.source.fetch_blob(blob, &file);
@@ -318,14 +297,27 @@ impl<'a> Copy<'a> {
         let outcome = self.upload(blob, &file).await?;
         // The folder goes in the end; a file that is needed no more need not wait for that.
         drop(tokio::fs::remove_file(&file).await);
-        match outcome {
-            Outcome::Present => copied.blobs_present = 1,
-            Outcome::Sent => {
-                copied.blobs_sent = 1;
-                copied.bytes_sent = blob.size;
+        let how = match outcome {
+            Outcome::Present => Moved::Present,
+            Outcome::Sent => Moved::Copied,
+        };
+        Ok(Part::blob(blob, how))
+    }
+
+    /// Whether the registry took the blob over from its other repository. One that refuses gets
+    /// the bytes instead.
+    async fn mount(&self, digest: &Digest) -> Result<bool, CopyError> {
+        let operation = "mounting a blob";
+        let mount = || self.target.mount_blob(digest, self.from.repository.path());
+        let mounted = self.to.retry.run(mount, self.notify(operation)).await;
+        match mounted {
+            Err(failure) if failure.is_refusal() => {
+                tracing::debug!(%failure, %digest, "not mounted");
+                Ok(false)
             }
+            mounted => mounted
+                .map_err(|failure| PushError::explain(self.to, operation, failure, digest).into()),
         }
-        Ok(copied)
     }
 
     async fn upload(&self, blob: &BlobDescriptor, file: &Path) -> Result<Outcome, CopyError> {
@@ -345,21 +337,48 @@ impl<'a> Copy<'a> {
             .await
     }
 
-    async fn put(
+    /// Puts a manifest under its digest.
+    async fn put(&self, digest: &Digest, manifest: &Manifest) -> Result<(), CopyError> {
+        match self.offer(digest, manifest).await? {
+            None => Ok(()),
+            Some(refusal) => {
+                let operation = format!("writing the manifest {digest}");
+                Err(PushError::explain(self.to, &operation, refusal, digest).into())
+            }
+        }
+    }
+
+    /// The same; gives the registry's refusal, where that is what became of it.
+    async fn offer(
         &self,
-        reference: &str,
         digest: &Digest,
         manifest: &Manifest,
-    ) -> Result<(), CopyError> {
-        let operation = format!("writing the manifest {reference}");
-        let put = || self.target.put_manifest(reference, manifest);
-        match self.at_target(&operation, digest, put).await? {
-            Some(reported) if reported != *digest => {
-                let failure = Failure::Digest { reported };
-                Err(PushError::explain(self.to, &operation, failure, digest).into())
+    ) -> Result<Option<Failure>, CopyError> {
+        let operation = format!("writing the manifest {digest}");
+        let put = || self.target.put_manifest(digest.as_str(), manifest);
+        match self.to.retry.run(put, self.notify(&operation)).await {
+            Ok(Some(reported)) => match self.mismatch(&operation, digest, reported) {
+                Some(error) => Err(error.into()),
+                None => Ok(None),
+            },
+            // No digest in the answer: read what was written.
+            Ok(None) => {
+                let read = || self.target.manifest_of(digest);
+                self.at_target(&operation, digest, read).await?;
+                Ok(None)
             }
-            _ => Ok(()),
+            Err(refusal) if refusal.is_refusal() => Ok(Some(refusal)),
+            Err(failure) => Err(PushError::explain(self.to, &operation, failure, digest).into()),
         }
+    }
+
+    /// What is wrong where the registry reports another digest than ours.
+    fn mismatch(&self, operation: &str, ours: &Digest, reported: Digest) -> Option<PushError> {
+        if reported == *ours {
+            return None;
+        }
+        let failure = Failure::Digest { reported };
+        Some(PushError::explain(self.to, operation, failure, ours))
     }
 
     async fn at_source<T, F>(
@@ -406,4 +425,24 @@ impl<'a> Copy<'a> {
             });
         }
     }
+}
+
+/// What becomes of each referrer where the target has the `known` ones; it takes none where it
+/// knows no referrers at all.
+fn referrers<'a>(bundle: &'a Bundle, known: Option<&[Digest]>) -> Vec<(Part, &'a Manifest)> {
+    let part = |(digest, manifest): &'a (Digest, Manifest)| {
+        let how = match known {
+            None => Moved::NotTaken,
+            Some(known) if known.contains(digest) => Moved::Present,
+            Some(_) => Moved::Copied,
+        };
+        let part = Part {
+            kind: PartKind::Referrer,
+            digest: digest.clone(),
+            size: manifest.content.len() as u64,
+            how,
+        };
+        (part, manifest)
+    };
+    bundle.referrers.iter().map(part).collect()
 }

@@ -159,6 +159,26 @@ impl Ecr {
             .ok_or_else(|| AwsError::incomplete(ACTION, RESOURCE, "holds no usable token"))
     }
 
+    /// Registry and name of a repository that does not exist yet.
+    ///
+    /// # Errors
+    /// When ECR does not answer, refuses, or names no usable registry.
+    pub async fn future_uri(&self, name: &str) -> Result<RepositoryName, AwsError> {
+        const ACTION: &str = "ecr:GetAuthorizationToken";
+        const RESOURCE: &str = "the account's registry";
+        let asked = self.client.get_authorization_token().send().await;
+        let answer = asked.map_err(|error| AwsError::new(ACTION, RESOURCE, &error))?;
+        let endpoint = answer.authorization_data().first();
+        let endpoint = endpoint.and_then(|data| data.proxy_endpoint());
+        let host = endpoint.and_then(|endpoint| endpoint.split_once("://"));
+        host.and_then(|(_, host)| {
+            format!("{}/{name}", host.trim_end_matches('/'))
+                .parse()
+                .ok()
+        })
+        .ok_or_else(|| AwsError::incomplete(ACTION, RESOURCE, "names no usable registry"))
+    }
+
     /// Access to a repository of this registry, which asks for a new token when the old one ends.
     ///
     /// # Errors

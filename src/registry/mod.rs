@@ -7,6 +7,7 @@
 
 mod access;
 mod client;
+mod copied;
 mod copy;
 mod credentials;
 pub mod deployed;
@@ -18,7 +19,8 @@ mod scan;
 mod upload;
 
 pub use access::Access;
-pub use copy::{Copied, Copy, CopyError};
+pub use copied::{Copied, Moved, Part, PartKind};
+pub use copy::{Copy, CopyError};
 pub use credentials::{Credentials, Renewal};
 pub use ecr::{Ecr, PublishedImage, Repository, TagImmutability};
 pub use inspect::{About, Inspector};

@@ -2,7 +2,7 @@
 //! vulnerabilities"), in one form for basic and enhanced scanning.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_ecr::types::{
     Attribute, EnhancedImageScanFinding, ImageIdentifier, ImageScanFinding, ScanStatus,
@@ -10,18 +10,21 @@ use aws_sdk_ecr::types::{
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::Ecr;
+use super::{Ecr, Repository};
 use crate::aws::AwsError;
 use crate::image::Digest;
 
 const ACTION: &str = "ecr:DescribeImageScanFindings";
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long a scan is looked for in a repository that does not scan by itself: the registry's own
+/// configuration (enhanced scanning) may have it scanned, which no permission of ours shows.
+const LOOKED_FOR: Duration = Duration::from_secs(60);
 
 /// How bad a finding is, in ECR's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Nothing to do, or not rated.
+    /// Nothing to do.
     Informational,
     /// Low.
     Low,
@@ -34,10 +37,11 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// A severity that we do not know counts as the worst: nobody has looked at it yet.
+    /// What nobody has rated yet (`UNTRIAGED`, `UNDEFINED`) counts as the worst, and so does a
+    /// word that we do not know.
     fn read(text: &str) -> Self {
         match text {
-            "INFORMATIONAL" | "UNDEFINED" | "UNTRIAGED" => Self::Informational,
+            "INFORMATIONAL" => Self::Informational,
             "LOW" => Self::Low,
             "MEDIUM" => Self::Medium,
             "HIGH" => Self::High,
@@ -53,6 +57,8 @@ pub struct Finding {
     pub name: String,
     /// How bad it is.
     pub severity: Severity,
+    /// How bad ECR says it is, where that is none of our severities.
+    pub rated: Option<String>,
     /// The package.
     pub package: Option<String>,
     /// The package's version in the image.
@@ -64,7 +70,10 @@ pub struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = format!("{:?}", self.severity).to_lowercase();
-        write!(f, "{} ({severity})", self.name)?;
+        match &self.rated {
+            None => write!(f, "{} ({severity})", self.name)?,
+            Some(word) => write!(f, "{} ({word}, counted as {severity})", self.name)?,
+        }
         if let Some(package) = &self.package {
             let version = self.version.as_deref().unwrap_or("of unknown version");
             write!(f, " in {package} {version}")?;
@@ -79,7 +88,7 @@ impl fmt::Display for Finding {
 /// What is known of an image's vulnerabilities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scan {
-    /// The repository does not scan, or not this image: ECR's own words.
+    /// The repository does not scan: ECR's own words.
     NotScanned(String),
     /// The findings, worst first.
     Findings(Vec<Finding>),
@@ -91,7 +100,7 @@ pub enum ScanError {
     /// ECR did not answer or refused.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The scan failed or did not end.
+    /// The scan did not begin, failed, did not end, or cannot judge the image.
     #[error("ECR's scan of {digest} in repository {repository} {what}")]
     NoResult {
         /// The repository.
@@ -100,47 +109,93 @@ pub enum ScanError {
         digest: Digest,
         /// What became of it.
         what: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
 }
 
+const WAIT_LONGER: &str =
+    "run the same command again with a longer --scan-timeout, or without --scan-gate";
+const NOT_INCLUDED: &str = "run the same command again with a longer --scan-timeout; if no scan begins, see whether the registry's scanning configuration includes this repository, or leave --scan-gate out";
+const UNSUPPORTED: &str = "ECR's basic scanning does not know images from scratch, as ours are: have the registry use enhanced scanning, or leave --scan-gate out";
+const SCAN_ANEW: &str = "have ECR scan the image anew (`aws ecr start-image-scan`, where the registry uses basic scanning) and run the same command again, or leave --scan-gate out";
+
 /// One answer of ECR's.
 enum Answer {
+    /// There is no scan, in ECR's words; perhaps not yet.
+    Absent(String),
+    /// It goes on.
     Waiting,
-    Done(Scan),
-    Failed(String),
+    Done(Vec<Finding>),
+    /// It will give no findings: what became of it, and what to do.
+    Nothing(String, &'static str),
+}
+
+/// What was last seen of a scan that is waited for.
+enum Seen {
+    Nothing,
+    Absent(String),
+    Scanning,
 }
 
 impl Ecr {
     /// Waits for the scan of an image, for `patience` at most, and gives what it found.
     ///
+    /// Directly after a push there may be no scan yet. In a repository that scans, it is waited
+    /// for; in one that does not scan by itself, it is looked for during a minute.
+    ///
     /// # Errors
-    /// [`ScanError`] when ECR does not answer, and when the scan fails or does not end.
+    /// [`ScanError`] when ECR does not answer, and when the scan does not begin, fails, does not
+    /// end or cannot judge the image.
     pub async fn scan(
         &self,
-        repository: &str,
+        repository: &Repository,
         digest: &Digest,
         patience: Duration,
     ) -> Result<Scan, ScanError> {
-        let no_result = |what: String| ScanError::NoResult {
-            repository: repository.to_owned(),
-            digest: digest.clone(),
-            what,
-        };
-        let asked = async {
-            loop {
-                match self.ask_for_findings(repository, digest).await? {
-                    Answer::Done(scan) => return Ok(scan),
-                    Answer::Failed(why) => return Err(no_result(format!("failed: {why}"))),
-                    Answer::Waiting => tokio::time::sleep(PAUSE.min(patience / 10)).await,
+        let mut seen = Seen::Nothing;
+        let asked = self.wait_for_scan(repository, digest, PAUSE.min(patience / 10), &mut seen);
+        if let Ok(result) = tokio::time::timeout(patience, asked).await {
+            return result;
+        }
+        let seconds = patience.as_secs();
+        match seen {
+            Seen::Absent(why) if !repository.scan_on_push => Ok(Scan::NotScanned(why)),
+            Seen::Absent(why) => {
+                let what = format!("did not begin within {seconds} s: {why}");
+                Err(no_result(repository, digest, what, NOT_INCLUDED))
+            }
+            Seen::Nothing | Seen::Scanning => {
+                let what = format!("did not end within {seconds} s");
+                Err(no_result(repository, digest, what, WAIT_LONGER))
+            }
+        }
+    }
+
+    async fn wait_for_scan(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        pause: Duration,
+        seen: &mut Seen,
+    ) -> Result<Scan, ScanError> {
+        let began = Instant::now();
+        loop {
+            match self.ask_for_findings(&repository.name, digest).await? {
+                Answer::Done(findings) => return Ok(Scan::Findings(findings)),
+                Answer::Nothing(what, remedy) => {
+                    return Err(no_result(repository, digest, what, remedy));
+                }
+                Answer::Waiting => *seen = Seen::Scanning,
+                Answer::Absent(_) if matches!(seen, Seen::Scanning) => {}
+                Answer::Absent(why) => {
+                    if !repository.scan_on_push && began.elapsed() >= LOOKED_FOR {
+                        return Ok(Scan::NotScanned(why));
+                    }
+                    *seen = Seen::Absent(why);
                 }
             }
-        };
-        match tokio::time::timeout(patience, asked).await {
-            Ok(result) => result,
-            Err(_) => Err(no_result(format!(
-                "did not end within {} s",
-                patience.as_secs()
-            ))),
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -172,7 +227,7 @@ impl Ecr {
                         .as_service_error()
                         .and_then(|error| error.meta().message());
                     let why = why.unwrap_or("there is no scan of this image");
-                    return Ok(Answer::Done(Scan::NotScanned(why.to_owned())));
+                    return Ok(Answer::Absent(why.to_owned()));
                 }
                 Err(error) => {
                     let resource = format!("repository {repository}");
@@ -189,26 +244,57 @@ impl Ecr {
             findings.extend(found.enhanced_findings().iter().flat_map(Finding::enhanced));
         }
         findings.sort_by(|a: &Finding, b| b.severity.cmp(&a.severity).then(a.name.cmp(&b.name)));
-        Ok(Answer::Done(Scan::Findings(findings)))
+        Ok(Answer::Done(findings))
     }
 }
 
-/// What a status other than "done" means.
+fn no_result(
+    repository: &Repository,
+    digest: &Digest,
+    what: String,
+    remedy: &'static str,
+) -> ScanError {
+    ScanError::NoResult {
+        repository: repository.name.clone(),
+        digest: digest.clone(),
+        what,
+        remedy,
+    }
+}
+
+/// What a status other than "done" means; no status is no result.
 fn unfinished(status: Option<&aws_sdk_ecr::types::ImageScanStatus>) -> Option<Answer> {
-    let description = || {
-        let text = status.and_then(|status| status.description());
-        text.unwrap_or("ECR gives no reason").to_owned()
+    let Some(word) = status.and_then(|status| status.status()) else {
+        return Some(Answer::Waiting);
     };
-    match status.and_then(|status| status.status())? {
+    let description = status.and_then(|status| status.description());
+    let description = description.unwrap_or("ECR gives no reason");
+    match word {
         ScanStatus::Complete | ScanStatus::Active => None,
-        ScanStatus::Failed | ScanStatus::LimitExceeded => Some(Answer::Failed(description())),
-        ScanStatus::UnsupportedImage
-        | ScanStatus::FindingsUnavailable
+        ScanStatus::Failed | ScanStatus::LimitExceeded => Some(Answer::Nothing(
+            format!("failed: {description}"),
+            "run the same command again, or leave --scan-gate out",
+        )),
+        ScanStatus::UnsupportedImage => Some(Answer::Nothing(
+            format!("cannot judge it ({word}): {description}"),
+            UNSUPPORTED,
+        )),
+        ScanStatus::FindingsUnavailable
         | ScanStatus::ScanEligibilityExpired
-        | ScanStatus::ImageArchived => Some(Answer::Done(Scan::NotScanned(description()))),
-        // A status that we do not know is no result.
+        | ScanStatus::ImageArchived => Some(Answer::Nothing(
+            format!("has no findings to judge by ({word}): {description}"),
+            SCAN_ANEW,
+        )),
+        // It goes on, or has a status that we do not know, which is no result.
         _ => Some(Answer::Waiting),
     }
+}
+
+/// ECR's word for a severity, where it is none of ours.
+fn unrated(word: &str) -> Option<String> {
+    let known = ["INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"];
+    let said = if word.is_empty() { "not rated" } else { word };
+    (!known.contains(&word)).then(|| said.to_lowercase())
 }
 
 impl Finding {
@@ -224,6 +310,7 @@ impl Finding {
         Self {
             name: finding.name().unwrap_or("unnamed").to_owned(),
             severity: Severity::read(severity),
+            rated: unrated(severity),
             package: attribute("package_name"),
             version: attribute("package_version"),
             fixed_in: attribute("patched_version"),
@@ -237,9 +324,11 @@ impl Finding {
             .and_then(|details| details.vulnerability_id())
             .or(finding.title())
             .unwrap_or("unnamed");
+        let severity = finding.severity().unwrap_or_default();
         let bare = Self {
             name: name.to_owned(),
-            severity: Severity::read(finding.severity().unwrap_or_default()),
+            severity: Severity::read(severity),
+            rated: unrated(severity),
             package: None,
             version: None,
             fixed_in: None,

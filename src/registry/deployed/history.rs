@@ -1,0 +1,125 @@
+//! The service's deployments that ECS remembers: those of the last 90 days.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ecs::types::{ServiceDeploymentStatus, ServiceRevision};
+
+use super::Unknown;
+use crate::aws::{AwsError, Clients, service_deployments};
+use crate::config::Environment;
+
+/// Service revisions that one call may ask for ("DescribeServiceRevisions").
+const REVISIONS_PER_CALL: usize = 20;
+
+/// What ECS remembers.
+#[derive(Default)]
+pub(super) struct History {
+    /// Service revisions, and whether a deployment of each succeeded.
+    pub revisions: Vec<(ServiceRevision, bool)>,
+    pub unknown: Vec<Unknown>,
+}
+
+/// Asks ECS for the revisions that service deployments led to.
+pub(super) async fn history(clients: &Clients, environment: &Environment) -> History {
+    let mut history = History::default();
+    let listed = match service_deployments::list(clients, environment, None).await {
+        Ok(listed) => listed,
+        Err(error) => {
+            history.unknown.push(error.into());
+            return history;
+        }
+    };
+    let targets = outcomes(listed.iter().filter_map(|deployment| {
+        let succeeded = deployment.status() == Some(&ServiceDeploymentStatus::Successful);
+        Some((deployment.target_service_revision_arn()?, succeeded))
+    }));
+    for batch in targets.chunks(REVISIONS_PER_CALL) {
+        if let Err(error) = describe(clients, batch, &mut history).await {
+            history.unknown.push(error.into());
+        }
+    }
+    history
+}
+
+/// Each revision once, and whether any of its deployments succeeded.
+fn outcomes<'a>(deployments: impl IntoIterator<Item = (&'a str, bool)>) -> Vec<(String, bool)> {
+    let mut outcomes: Vec<(String, bool)> = Vec::new();
+    for (arn, succeeded) in deployments {
+        match outcomes.iter_mut().find(|(known, _)| known == arn) {
+            Some((_, once)) => *once |= succeeded,
+            None => outcomes.push((arn.to_owned(), succeeded)),
+        }
+    }
+    outcomes
+}
+
+async fn describe(
+    clients: &Clients,
+    batch: &[(String, bool)],
+    history: &mut History,
+) -> Result<(), AwsError> {
+    let arns: Vec<String> = batch.iter().map(|(arn, _)| arn.clone()).collect();
+    let described = clients
+        .ecs
+        .describe_service_revisions()
+        .set_service_revision_arns(Some(arns))
+        .send()
+        .await
+        .map_err(|error| {
+            let resource = format!("{} service revisions", batch.len());
+            AwsError::new("ecs:DescribeServiceRevisions", resource, &error)
+        })?;
+    let mut silent: BTreeSet<&str> = batch.iter().map(|(arn, _)| arn.as_str()).collect();
+    for revision in described.service_revisions() {
+        let arn = revision.service_revision_arn().unwrap_or_default();
+        if let Some((_, succeeded)) = batch.iter().find(|(asked, _)| asked == arn) {
+            silent.remove(arn);
+            history.revisions.push((revision.clone(), *succeeded));
+        }
+    }
+    for arn in silent {
+        let mut failures = described.failures().iter();
+        let failure = failures.find(|failure| failure.arn() == Some(arn));
+        let reason = failure.and_then(|failure| failure.reason());
+        history.unknown.push(Unknown::Revision {
+            arn: arn.to_owned(),
+            reason: reason.unwrap_or("ECS gives no reason").to_owned(),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcomes = &'static [(&'static str, bool)];
+
+    #[test]
+    fn a_revision_that_succeeded_once_has_succeeded() {
+        let cases: [(Outcomes, Outcomes); 5] = [
+            (&[], &[]),
+            (&[("a", true), ("a", false)], &[("a", true)]),
+            (&[("a", false), ("a", true)], &[("a", true)]),
+            (&[("a", false), ("a", false)], &[("a", false)]),
+            (
+                &[
+                    ("b", false),
+                    ("a", true),
+                    ("b", true),
+                    ("a", false),
+                    ("c", false),
+                ],
+                &[("b", true), ("a", true), ("c", false)],
+            ),
+        ];
+        for (deployments, expected) in cases {
+            let found = outcomes(deployments.iter().copied());
+            let found: Vec<_> = found
+                .iter()
+                .map(|(arn, once)| (arn.as_str(), *once))
+                .collect();
+            assert_eq!(found, expected, "{deployments:?}");
+        }
+    }
+}
