@@ -44,6 +44,8 @@ pub struct Judge {
     command: Command,
     /// Before each mutant whose file is below this folder only.
     only_below: Option<String>,
+    /// The files that it is about, and so is asked first.
+    about: Vec<String>,
 }
 
 impl Judge {
@@ -53,6 +55,7 @@ impl Judge {
             name: name.into(),
             command,
             only_below: None,
+            about: Vec::new(),
         }
     }
 
@@ -78,6 +81,17 @@ impl Judge {
     pub fn below(mut self, folder: &str) -> Self {
         self.only_below = Some(format!("{folder}/"));
         self
+    }
+
+    /// The same, asked before others about mutants of these files.
+    pub fn about(mut self, files: impl IntoIterator<Item = String>) -> Self {
+        self.about = files.into_iter().collect();
+        self
+    }
+
+    /// Whether it is the one to be asked first about a file.
+    pub fn is_about(&self, file: &str) -> bool {
+        self.about.iter().any(|about| about == file)
     }
 
     /// Whether it has something to say about a file.
@@ -212,7 +226,8 @@ mod tests {
         let shell = |script: &str| {
             let mut command = Command::new("sh");
             command.args(["-c", script]);
-            Judge::new("sh", command).below("modules")
+            let files = ["modules/b.tf".to_owned()];
+            Judge::new("sh", command).below("modules").about(files)
         };
         assert_eq!(shell("exit 0").catches().unwrap(), None);
         let caught = shell("echo 'Error: no' >&2; exit 1").catches().unwrap();
@@ -222,5 +237,6 @@ mod tests {
             ("sh: no", "sh")
         );
         assert!(shell("").concerns("modules/a.tf") && !shell("").concerns("environments/a.tf"));
+        assert!(shell("").is_about("modules/b.tf") && !shell("").is_about("modules/a.tf"));
     }
 }

@@ -150,10 +150,12 @@ impl Worker {
     }
 
     fn judge(&mut self, mutant: &Mutant) -> anyhow::Result<Option<Catch>> {
-        let concerned = self
+        let mut concerned: Vec<&mut Judge> = self
             .judges
             .iter_mut()
-            .filter(|judge| judge.concerns(&mutant.file));
+            .filter(|judge| judge.concerns(&mutant.file))
+            .collect();
+        concerned.sort_by_key(|judge| !judge.is_about(&mutant.file));
         for judge in concerned {
             if let Some(by) = judge.catches()? {
                 return Ok(Some(by));

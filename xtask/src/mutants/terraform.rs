@@ -14,20 +14,23 @@ const PROGRAM: &str = "QUILT_MCP_TERRAFORM";
 const PROVIDERS: &str = "QUILT_MCP_TERRAFORM_PROVIDERS";
 /// Names the folder that the tests copy instead of `terraform/`.
 const FOLDER: &str = "QUILT_MCP_TERRAFORM_FOLDER";
-/// Modules and their tests, the quick and telling ones first.
-const MODULES: [(&str, &[&str]); 3] = [
+/// Modules, their tests, and the files that each of the tests is about.
+const MODULES: [(&str, &[(&str, &[&str])]); 3] = [
     (
         "modules/mcp-service",
         &[
-            "service",
-            "permissions",
-            "network",
-            "observability",
-            "inputs",
+            (
+                "service",
+                &["task.tf", "service.tf", "main.tf", "outputs.tf"],
+            ),
+            ("permissions", &["iam.tf"]),
+            ("network", &["network.tf", "load_balancer.tf"]),
+            ("observability", &["alarms.tf", "dashboard.tf", "logs.tf"]),
+            ("inputs", &["variables.tf"]),
         ],
     ),
-    ("modules/ecr", &["repository"]),
-    ("modules/github-oidc", &["role"]),
+    ("modules/ecr", &[("repository", &[])]),
+    ("modules/github-oidc", &[("role", &[])]),
 ];
 
 pub const TARGET: Target = Target {
@@ -68,13 +71,14 @@ fn judges(copy: &Copy) -> anyhow::Result<Vec<Judge>> {
             module,
             &["init", "-backend=false", "-input=false"],
         ))?;
-        for test in tests {
+        for (test, files) in tests {
             let filter = format!("-filter=tests/{test}.tftest.hcl");
             let judge = Judge::new(
                 format!("{test}.tftest.hcl"),
                 run(module, &["test", &filter]),
             );
-            judges.push(judge.below(module));
+            let files = files.iter().map(|file| format!("{module}/{file}"));
+            judges.push(judge.below(module).about(files));
         }
     }
     for tests in [
