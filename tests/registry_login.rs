@@ -10,28 +10,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode};
 use quilt_mcp_deploy::image::{Image, RepositoryName, Tag};
-use quilt_mcp_deploy::registry::{
-    Access, Credentials, PushError, Renewal, RetryPolicy, publish_image,
-};
+use quilt_mcp_deploy::registry::{Access, Credentials, PushError, Renewal, publish_image};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use support::fake_registry::{FakeRegistry, Fault};
+use support::fake_registry::{FakeRegistry, Fault, impatient};
 use support::images::{self, noise};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-
-fn target(repository: RepositoryName) -> Access {
-    Access {
-        retry: RetryPolicy {
-            attempts: 4,
-            first_wait: Duration::from_millis(1),
-            longest_wait: Duration::from_millis(5),
-        },
-        ..Access::new(repository, Some(Credentials::new("AWS", "s3cret", None)))
-    }
-}
 
 fn tag() -> Tag {
     "1.4.0-3f2a9c1".parse().unwrap()
@@ -68,7 +55,7 @@ async fn a_token_that_ended_is_renewed_also_where_the_answer_is_403_or_400() {
     ] {
         let registry = FakeRegistry::start().await;
         let (_folder, image) = image();
-        let (target, asked) = renewing(target(registry.repository()));
+        let (target, asked) = renewing(impatient(registry.repository()));
         let refusal = Fault::Refuse(status, None, "DENIED", message);
         registry.trap(method.clone(), path, 1, refusal);
         let published = publish_image(&target, &image, &tag(), Arc::new(|_| ())).await;
@@ -89,7 +76,7 @@ async fn a_lack_of_permission_is_told_after_one_try() {
     ] {
         let registry = FakeRegistry::start().await;
         let (_folder, image) = image();
-        let (target, asked) = renewing(target(registry.repository()));
+        let (target, asked) = renewing(impatient(registry.repository()));
         let refusal = Fault::Refuse(
             403,
             None,
@@ -119,7 +106,7 @@ async fn credentials_are_renewed_before_they_end() {
         let old = Credentials::new("AWS", "0ld", Some(expires_at));
         let (target, asked) = renewing(Access {
             credentials: Some(old),
-            ..target(registry.repository())
+            ..impatient(registry.repository())
         });
         publish_image(&target, &image, &tag(), Arc::new(|_| ()))
             .await
@@ -140,7 +127,7 @@ async fn credentials_that_cannot_be_renewed_are_used_to_their_end() {
     let ending = Access {
         credentials: Some(Credentials::new("AWS", "s3cret", Some(soon))),
         renewal: Some(in_vain),
-        ..target(registry.repository())
+        ..impatient(registry.repository())
     };
     let published = publish_image(&ending, &image, &tag(), Arc::new(|_| ())).await;
     assert!(published.unwrap().pushed);
@@ -231,7 +218,7 @@ async fn a_password_goes_to_no_token_server_elsewhere_that_nobody_vouches_for() 
         let realm = format!("https://{host}:{port}/token");
         let repository = registry_with_tokens_from(realm).await;
         let (_folder, image) = image();
-        let error = publish_image(&target(repository), &image, &tag(), Arc::new(|_| ()))
+        let error = publish_image(&impatient(repository), &image, &tag(), Arc::new(|_| ()))
             .await
             .unwrap_err()
             .to_string();

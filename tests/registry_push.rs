@@ -3,37 +3,25 @@
 mod support;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::http::Method;
 use proptest::prelude::*;
 use quilt_mcp_deploy::image::{Digest, Image, RepositoryName, Tag};
 use quilt_mcp_deploy::registry::{
-    Access, Credentials, PublishProgress, Published, PushError, RetryPolicy, SbomState,
-    publish_image, published_before,
+    Access, Credentials, PublishProgress, Published, PushError, SbomState, publish_image,
+    published_before,
 };
-use support::fake_registry::{FakeRegistry, Fault, breaking_wire};
+use support::fake_registry::{FakeRegistry, Fault, breaking_wire, impatient};
 use support::images::{self, noise};
 
 const BUSY: Fault = Fault::Refuse(503, None, "UNAVAILABLE", "try later");
-
-fn target(repository: RepositoryName) -> Access {
-    Access {
-        retry: RetryPolicy {
-            attempts: 4,
-            first_wait: Duration::from_millis(1),
-            longest_wait: Duration::from_millis(5),
-        },
-        ..Access::new(repository, Some(Credentials::new("AWS", "s3cret", None)))
-    }
-}
 
 fn tag() -> Tag {
     "1.4.0-3f2a9c1".parse().unwrap()
 }
 
 async fn push(repository: RepositoryName, image: &Image) -> Result<Published, PushError> {
-    publish_image(&target(repository), image, &tag(), Arc::new(|_| ())).await
+    publish_image(&impatient(repository), image, &tag(), Arc::new(|_| ())).await
 }
 
 fn image() -> (tempfile::TempDir, Image) {
@@ -46,7 +34,7 @@ fn image() -> (tempfile::TempDir, Image) {
 async fn a_commit_that_was_published_is_known_by_its_label() {
     let registry = FakeRegistry::start().await;
     let (_folder, image) = image();
-    let target = target(registry.repository());
+    let target = impatient(registry.repository());
     assert_eq!(
         published_before(&target, &tag(), images::COMMIT).await,
         None
@@ -88,7 +76,7 @@ async fn pushes_what_is_missing_and_then_nothing() {
     let sink = steps.clone();
 
     let published = publish_image(
-        &target(registry.repository()),
+        &impatient(registry.repository()),
         &image,
         &tag(),
         Arc::new(move |step| sink.lock().unwrap().push(step)),
@@ -158,7 +146,7 @@ async fn the_next_release_sends_only_what_changed() {
     .unwrap();
     let second = images::image(folder.path(), b"second");
     let published = publish_image(
-        &target(registry.repository()),
+        &impatient(registry.repository()),
         &second,
         &"next".parse().unwrap(),
         Arc::new(|_| ()),
@@ -448,7 +436,7 @@ async fn a_tag_whose_answer_is_lost_is_looked_up() {
     let repository = registry.repository();
     let blind = registry.clone();
     let error = publish_image(
-        &target(repository),
+        &impatient(repository),
         &image,
         &tag(),
         Arc::new(move |step| {
@@ -488,7 +476,7 @@ async fn push_with_warnings(
             sink.lock().unwrap().push(reason);
         }
     });
-    let published = publish_image(&target(registry.repository()), image, &tag(), progress).await;
+    let published = publish_image(&impatient(registry.repository()), image, &tag(), progress).await;
     let warnings = std::mem::take(&mut *warnings.lock().unwrap());
     (published, warnings)
 }

@@ -4,14 +4,28 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use quilt_mcp_deploy::image::{Digest, RepositoryName};
+use quilt_mcp_deploy::registry::{Access, Credentials, RetryPolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+/// A repository as whom such a registry lets in, and with little patience.
+pub fn impatient(repository: RepositoryName) -> Access {
+    Access {
+        retry: RetryPolicy {
+            attempts: 4,
+            first_wait: Duration::from_millis(1),
+            longest_wait: Duration::from_millis(5),
+        },
+        ..Access::new(repository, Some(Credentials::new("AWS", "s3cret", None)))
+    }
+}
 
 /// What the registry answers instead of doing its work.
 #[derive(Clone)]
