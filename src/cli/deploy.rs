@@ -22,7 +22,8 @@ use crate::smoke::Smoke;
 /// started first if it is not up.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  quilt-mcp-deploy deploy\n  quilt-mcp-deploy deploy --env staging --output json"
+    after_help = "Exit codes: 0 live, or nothing to do, 5 not built, 6 not published, 7 failed, 8 rolled back, 9 superseded, \
+10 not known, 11 another deployment in flight, 12 smoke test failed.\n\nExamples:\n  quilt-mcp-deploy deploy\n  quilt-mcp-deploy deploy --env staging --output json"
 )]
 pub struct Deploy {
     #[command(flatten)]

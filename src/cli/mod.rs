@@ -59,7 +59,7 @@ const TICK: Duration = Duration::from_millis(500);
     propagate_version = true,
     max_term_width = 100,
     after_help = "Examples:\n  quilt-mcp-deploy deploy\n  quilt-mcp-deploy verify --env staging\n  \
-digest=$(quilt-mcp-deploy promote --from staging --to prod --output json | jq -r .digest) &&\n    quilt-mcp-deploy rollout --env prod --digest \"$digest\""
+quilt-mcp-deploy promote --from staging --to prod --tag 1.4.0-3f2a9c1 &&\n    quilt-mcp-deploy rollout --env prod --tag 1.4.0-3f2a9c1"
 )]
 pub struct Cli {
     /// The options that every command takes.

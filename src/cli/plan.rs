@@ -11,7 +11,7 @@ use crate::plan::Plan;
 /// Without --digest, --tag or --image, the image is the one that this checkout published.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Values that may be secrets are never shown.\n\nExample:\n  quilt-mcp-deploy plan --env staging --detailed-exitcode"
+    after_help = "Values that may be secrets are never shown.\n\nExit codes: 0, or with --detailed-exitcode 3 where a rollout would change something; 4 no such image.\n\nExample:\n  quilt-mcp-deploy plan --env staging --detailed-exitcode"
 )]
 pub struct PlanArgs {
     #[command(flatten)]

@@ -24,7 +24,7 @@ const UNPROVEN: &str = "-unproven";
 /// whose rollout never succeeded there is refused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  digest=$(quilt-mcp-deploy promote --from staging --to prod --output json | jq -r .digest) &&\n    quilt-mcp-deploy rollout --env prod --digest \"$digest\""
+    after_help = "Exit codes: 0 copied, or nothing to do, 4 no rollout of it succeeded, 6 not copied.\n\nExample:\n  quilt-mcp-deploy promote --from staging --to prod --tag 1.4.0-3f2a9c1 &&\n    quilt-mcp-deploy rollout --env prod --tag 1.4.0-3f2a9c1"
 )]
 pub struct Promote {
     /// The environment to copy from
@@ -80,7 +80,10 @@ impl Promote {
                 "--from and --to name the same environment",
             ));
         }
-        let _lock = context.state.lock(&self.to)?;
+        let _lock = match self.dry_run {
+            true => None,
+            false => Some(context.state.lock(&self.to)?),
+        };
         let (from, from_clients) = context.connect_to(&self.from).await?;
         let (to, to_clients) = context.connect_to(&self.to).await?;
         let source = Ecr::new(&from_clients.ecr);

@@ -17,7 +17,9 @@ use crate::registry::{Ecr, PublishedImage};
 /// Never one that any environment of quilt-mcp.toml runs, or ran in the releases that ECS
 /// remembers. When that cannot be found out for one of them, nothing is deleted.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  quilt-mcp-deploy prune --env staging --keep 20 --dry-run")]
+#[command(
+    after_help = "Exit codes: 0 deleted, or nothing to delete, 4 not everything is known, 6 not all were deleted.\n\nExample:\n  quilt-mcp-deploy prune --env staging --keep 20 --dry-run"
+)]
 pub struct Prune {
     /// How many of the newest images stay in any case
     #[arg(long, value_name = "N")]
@@ -49,7 +51,10 @@ impl Prune {
     /// [`Failure`] with exit code 4 when it cannot be found out what an environment runs or ran;
     /// nothing is deleted then.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let _lock = context.state.lock(&context.environment_name())?;
+        let _lock = match self.dry_run {
+            true => None,
+            false => Some(context.state.lock(&context.environment_name())?),
+        };
         let (environment, clients) = context.connect().await?;
         let aws = |error| Failure::aws(Exit::Preflight, &error);
         let ecr = Ecr::new(&clients.ecr);

@@ -27,7 +27,7 @@ use crate::report::{Reporter, Stage};
 /// to do. Tags are immutable: another image under a tag that is taken is refused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  quilt-mcp-deploy publish --env staging --output json |\n    jq -r .published.digest"
+    after_help = "Exit codes: 0 published, or nothing to do, 5 not built, 6 not published or refused by --scan-gate.\n\nExample:\n  quilt-mcp-deploy publish --env staging --output json |\n    jq -r .published.digest"
 )]
 pub struct Publish {
     #[command(flatten)]
@@ -127,18 +127,17 @@ impl Source {
     }
 
     async fn checkout(&self, context: &Context) -> Result<Checkout, Failure> {
-        const SHOWN: usize = 5;
         let checkout = checkout().await?;
         if !checkout.is_dirty() || context.is_local() || self.allow_dirty {
             return Ok(checkout);
         }
-        let mut changed = checkout.changes[..checkout.changes.len().min(SHOWN)].join(", ");
-        if checkout.changes.len() > SHOWN {
-            changed.push_str(", …");
-        }
         Err(Failure::new(
             Exit::Build,
-            format!("the checkout differs from commit {}: {changed}", checkout.short_commit()),
+            format!(
+                "the checkout differs from commit {}: {}",
+                checkout.short_commit(),
+                checkout.shown_changes()
+            ),
         )
         .hint("commit or stash the changes, or publish them on purpose with --allow-dirty; nothing was changed"))
     }

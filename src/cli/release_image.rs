@@ -22,7 +22,7 @@ pub struct ImageChoice {
     /// The tag of a published image
     #[arg(long, value_name = "TAG", conflicts_with = "image")]
     tag: Option<Tag>,
-    /// A published image in full, by its digest, as `publish` prints it
+    /// A published image in full, by its digest
     #[arg(long, value_name = "REPOSITORY@DIGEST")]
     image: Option<ImageReference>,
 }
@@ -100,7 +100,10 @@ impl ImageChoice {
         let tag = checkout.clean_tag().ok_or_else(|| {
             Failure::new(
                 Exit::Preflight,
-                "this checkout has changes, so no published image is known to be its own",
+                format!(
+                    "this checkout differs from its commit ({}), so no published image is known to be its own",
+                    checkout.shown_changes()
+                ),
             )
             .hint("commit and publish, use `deploy`, or name an image with --tag or --digest")
         })?;

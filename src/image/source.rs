@@ -104,6 +104,16 @@ impl Checkout {
         !self.changes.is_empty()
     }
 
+    /// The first of the files that differ, for a message.
+    pub fn shown_changes(&self) -> String {
+        const SHOWN: usize = 5;
+        let shown = self.changes[..self.changes.len().min(SHOWN)].join(", ");
+        match self.changes.len() > SHOWN {
+            true => shown + ", …",
+            false => shown,
+        }
+    }
+
     /// The first seven digits of the commit.
     pub fn short_commit(&self) -> &str {
         &self.commit[..SHORT_COMMIT.min(self.commit.len())]

@@ -123,10 +123,12 @@ fn health_check_hint(ending: &Ending<'_>) -> String {
             let asked: Vec<String> = checks
                 .iter()
                 .map(|check| {
-                    format!(
-                        "GET {} on port {} to answer {}",
-                        check.path, check.port, check.expects
-                    )
+                    let port = match check.port.as_str() {
+                        // Elastic Load Balancing's word for the port that the target is registered with.
+                        "traffic-port" => "the container's port".to_owned(),
+                        port => format!("port {port}"),
+                    };
+                    format!("GET {} on {port} to answer {}", check.path, check.expects)
                 })
                 .collect();
             format!("the load balancer expects {}", asked.join(" and "))
@@ -233,7 +235,7 @@ mod tests {
                 "Task failed ELB health checks in (target-group tg)  due to (reason Health checks failed with these codes: [502])",
                 None,
                 &[
-                    "GET /healthz on port traffic-port to answer 200",
+                    "GET /healthz on the container's port to answer 200",
                     "answered 502",
                 ],
             ),
