@@ -14,8 +14,10 @@ const PROGRAM: &str = "QUILT_MCP_TERRAFORM";
 const PROVIDERS: &str = "QUILT_MCP_TERRAFORM_PROVIDERS";
 /// Names the folder that the tests copy instead of `terraform/`.
 const FOLDER: &str = "QUILT_MCP_TERRAFORM_FOLDER";
-/// Modules, their tests, and the files that each of the tests is about.
-const MODULES: [(&str, &[(&str, &[&str])]); 3] = [
+/// A file of tests, and the files that it is about.
+type Tests = (&'static str, &'static [&'static str]);
+/// Modules and their tests.
+const MODULES: [(&str, &[Tests]); 3] = [
     (
         "modules/mcp-service",
         &[
