@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::begin::{Begun, by_ecs, by_stack};
 use super::engine::{Engine, RolloutError, Watched};
 use super::observe::Followed;
+use super::rollback::{Undo, Undone, undo};
 use super::{Diagnosis, Plan, Verdict};
 use crate::config::DeployThrough;
 use crate::release::{ReleaseTags, Revision};
@@ -88,6 +89,15 @@ impl Outcome {
     pub fn is_nothing_to_do(&self) -> bool {
         !self.started && self.verdict == Some(Verdict::Succeeded)
     }
+
+    /// What became of it, once it was taken back, or could not be.
+    fn ended_in(&mut self, undone: Undone) {
+        if matches!(undone.verdict, Verdict::Failed { .. }) {
+            let diagnosis = self.diagnosis.get_or_insert_default();
+            diagnosis.stack = undone.stack;
+        }
+        self.verdict = Some(undone.verdict);
+    }
 }
 
 /// Releases `image`: begins it, unless the service runs it or it is being deployed, watches to the verdict, and returns to what ran before where that is asked.
@@ -137,18 +147,18 @@ pub async fn release(
         service_deployment,
     } = watched;
     outcome.diagnosis = diagnosis;
-    outcome.verdict = match back {
-        Some(reason) => {
-            let back = super::rollback::Undo {
-                plan: &plan,
-                deployment: &begun.deployment,
-                service_deployment: service_deployment.as_ref(),
-                reason,
-            };
-            super::rollback::undo(engine, &back).await.or(verdict)
+    outcome.verdict = verdict;
+    if let Some(reason) = back {
+        let back = Undo {
+            plan: &plan,
+            deployment: &begun.deployment,
+            service_deployment: service_deployment.as_ref(),
+            reason,
+        };
+        if let Some(undone) = undo(engine, &back).await {
+            outcome.ended_in(undone);
         }
-        None => verdict,
-    };
+    }
     Ok(outcome)
 }
 

@@ -34,6 +34,8 @@ const REPLACED: &str = "requires the creation of a new physical resource";
 pub struct LastUpdate {
     /// What failed, the first failure first.
     pub failures: Vec<StackFailure>,
+    /// The first failure on the way back, where it was taken back and that failed too.
+    pub failure_to_return: Option<StackFailure>,
     /// The ARNs of the revisions that it touched, old and new.
     pub revisions: Vec<String>,
     /// Whether it is, or was, to replace the revision. A change of its tags does not.
@@ -54,6 +56,9 @@ impl LastUpdate {
             let of_stack = physical == text(event, "StackId");
             if of_stack && status == "UPDATE_IN_PROGRESS" {
                 return true;
+            }
+            if of_stack && status == "UPDATE_ROLLBACK_IN_PROGRESS" {
+                self.failure_to_return = self.failures.first().cloned();
             }
             if kind == TASK_DEFINITION {
                 if !self.revisions.contains(&physical) {

@@ -119,6 +119,22 @@ fn failures_are_those_of_the_last_update_oldest_first() {
     let mut last = LastUpdate::default();
     assert!(last.read(&of_tags));
     assert!(!last.is_release);
+    // What failed on the way back is told apart from what it went back from.
+    assert_eq!(last.failure_to_return, None);
+    let mut stuck = vec![
+        event("acme-mcp", "UPDATE_ROLLBACK_FAILED", "[Service] failed"),
+        event("Other", "UPDATE_FAILED", "cancelled"),
+        event("Service", "UPDATE_FAILED", "deleted by hand"),
+    ];
+    stuck.extend(newest_first);
+    let mut stays = LastUpdate::default();
+    assert!(stays.read(&stuck));
+    let kept = stays.failure_to_return.as_ref().map(ToString::to_string);
+    assert_eq!(
+        kept.as_deref(),
+        Some("Service UPDATE_FAILED: deleted by hand")
+    );
+    assert_eq!(stays.cause().as_deref(), Some(expected[0]));
     // Two revisions say it too.
     let another = json!({
         "ResourceType": "AWS::ECS::TaskDefinition", "PhysicalResourceId": "old",

@@ -65,21 +65,44 @@ fn left_alone_cloudformation_returns_by_itself_and_the_reason_is_its_own() {
     );
 }
 
+/// Whoever sees first that the tasks fail: ECS's circuit breaker, or we, who cancel the update.
 #[test]
 fn a_stack_that_cannot_return_is_a_failure_and_takes_no_release() {
-    let scene = Scene::set();
+    for on_failure in ["leave", "rollback"] {
+        let scene = Scene::set();
+        if on_failure == "rollback" {
+            scene.stand_in.turn_breaker_off();
+        }
+        cannot_return(&scene, on_failure);
+    }
+}
+
+fn cannot_return(scene: &Scene, on_failure: &str) {
     scene.roll_out(&scene.server('1'), &[]).expect(0);
     scene.stand_in.stack().troubles = Troubles {
         no_return: true,
         ..Troubles::default()
     };
     let exits = scene.fixture("exits");
-    let run = scene.roll_out(&exits, &[]).expect(7);
-    assert!(
-        run.stdout.contains("it was deleted by hand"),
-        "{}",
-        run.stdout
+    let failed = scene
+        .roll_out(&exits, &["--on-failure", on_failure])
+        .expect(7)
+        .json();
+    let evidence = &failed["verdict"]["evidence"];
+    assert_eq!(evidence["kind"], "stack_failed", "{on_failure}: {failed}");
+    assert_eq!(evidence["status"], "UPDATE_ROLLBACK_FAILED");
+    assert_eq!(
+        evidence["reason"],
+        "Service UPDATE_FAILED: it was deleted by hand"
     );
+    let told = failed["diagnosis"]["stack"].as_array().unwrap();
+    assert_eq!(
+        told.last().unwrap()["reason"],
+        "it was deleted by hand",
+        "{told:?}"
+    );
+    assert!(told.len() > 1, "{told:?}");
+    assert_ne!(failed["diagnosis"]["stopped"].as_array().unwrap().len(), 0);
     let next = scene.server('2');
     let refused = scene.roll_out(&next, &[]).expect(4);
     let error = &refused.json()["error"];

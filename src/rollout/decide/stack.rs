@@ -34,7 +34,7 @@ pub(super) fn decide(plan: &Plan, name: &str, last: &Observation, by_ecs: Decisi
             evidence: Evidence::StackFailed {
                 stack: name.to_owned(),
                 status: status.clone(),
-                reason: reason(stack),
+                reason: why_it_stays(stack),
             },
         });
     }
@@ -75,6 +75,12 @@ fn returned(plan: &Plan, last: &Observation, stack: &Stack) -> Option<Decision> 
         to: primary.task_definition.clone(),
         reason: reason(stack),
     }))
+}
+
+/// Why CloudFormation left a stack as it is: what kept it from going back, which is another failure than the one it went back from.
+fn why_it_stays(stack: &Stack) -> String {
+    let failure = stack.failure_to_return.as_ref();
+    failure.map_or_else(|| reason(stack), ToString::to_string)
 }
 
 /// The first failure, which is the cause; else what the stack says of itself.

@@ -42,6 +42,8 @@ pub struct Stack {
     pub reason: Option<String>,
     /// What failed in the update, the first failure first.
     pub failures: Vec<StackFailure>,
+    /// The first failure on the way back, where the update was taken back and that failed too.
+    pub failure_to_return: Option<StackFailure>,
 }
 
 /// Whether something was seen that the API may not be allowed to show.

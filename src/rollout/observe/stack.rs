@@ -4,7 +4,7 @@ use crate::aws::Clients;
 use crate::config::Environment;
 use crate::rollout::begin::StackUpdate;
 use crate::rollout::observation;
-use crate::stack::{Stack, StackError};
+use crate::stack::{LastUpdate, Stack, StackError};
 
 /// One look; nothing where the stack still speaks of the update before.
 pub(super) async fn look(
@@ -17,19 +17,19 @@ pub(super) async fn look(
         return Ok(None);
     }
     let status = &stack.status;
-    let failures = if status.is_returning() || status.has_returned() || status.has_failed() {
+    let last = if status.is_returning() || status.has_returned() || status.has_failed() {
         // Without the events there is less to tell; what is true of the stack is seen all the same.
         Stack::last_update(clients, &update.name)
             .await
             .inspect_err(|error| tracing::warn!("{error}"))
             .unwrap_or_default()
-            .failures
     } else {
-        Vec::new()
+        LastUpdate::default()
     };
     Ok(Some(observation::Stack {
         status: stack.status,
         reason: stack.reason,
-        failures,
+        failures: last.failures,
+        failure_to_return: last.failure_to_return,
     }))
 }

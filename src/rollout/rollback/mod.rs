@@ -20,6 +20,7 @@ use crate::aws::AwsErrorKind;
 use crate::interrupt::Interrupt;
 use crate::release::{Described, Document, ReleaseError, describe, family_of};
 use crate::report::Event;
+use crate::stack::StackFailure;
 
 /// A deployment to undo.
 pub(super) struct Undo<'a> {
@@ -33,11 +34,20 @@ pub(super) struct Undo<'a> {
     pub(super) reason: String,
 }
 
+/// How a return ended.
+pub(super) struct Undone {
+    /// What is true of the release now.
+    pub(super) verdict: Verdict,
+    /// What failed in the stack meanwhile, where releases go through one.
+    pub(super) stack: Vec<StackFailure>,
+}
+
 /// Returns the service to what ran before; answers how that ended, and nothing where
-/// it could not be begun, which is told.
+/// it could not be begun or did not succeed, which is told. A stack that cannot go back is an
+/// end of its own: it takes no release until somebody mends it.
 ///
 /// A signal that was sent before does not end it; the next one ends the program.
-pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict> {
+pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Undone> {
     let undisturbed = Interrupt::default();
     let engine = &engine.heeding(&undisturbed);
     if let Some(update) = &undo.plan.stack {
@@ -47,8 +57,9 @@ pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict
             to: good.to_owned(),
             reason: undo.reason.clone(),
         });
-        let verdict = through_stack::undo(engine, undo, update).await?;
-        return returned(engine, undo, good, verdict);
+        let Undone { verdict, stack } = through_stack::undo(engine, undo, update).await?;
+        let verdict = returned(engine, undo, good, verdict)?;
+        return Some(Undone { verdict, stack });
     }
     let Some(good) = &undo.plan.previous_revision else {
         engine.warn(format!(
@@ -65,7 +76,11 @@ pub(super) async fn undo(engine: &Engine<'_>, undo: &Undo<'_>) -> Option<Verdict
         Some(verdict) => verdict,
         None => deploy_again(engine, undo, good).await?,
     };
-    returned(engine, undo, good, verdict)
+    let verdict = returned(engine, undo, good, verdict)?;
+    Some(Undone {
+        verdict,
+        stack: Vec::new(),
+    })
 }
 
 /// What the verdict of the return says of the release.
@@ -81,7 +96,8 @@ fn returned(engine: &Engine<'_>, undo: &Undo<'_>, good: &str, verdict: Verdict) 
                 "the rollback to {} did not succeed: {other}",
                 last_part(good)
             ));
-            None
+            let stays = matches!(&other, Verdict::Failed { evidence } if evidence.is_of_stack());
+            stays.then_some(other)
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Back, RollbackOptions, RollbackOutcome, Undo, announce};
+use super::{Back, RollbackOptions, RollbackOutcome, Undo, Undone, announce};
 use crate::release::{Described, ReleaseTags, describe};
 use crate::rollout::begin::{StackUpdate, by_stack};
 use crate::rollout::decide::{Plan, Verdict};
@@ -21,14 +21,14 @@ pub(super) async fn undo(
     engine: &Engine<'_>,
     undo: &Undo<'_>,
     update: &StackUpdate,
-) -> Option<Verdict> {
+) -> Option<Undone> {
     let Some(refused) = cancel(engine, &update.name).await else {
         let plan = Plan {
             bake: Duration::ZERO,
             fail_fast: false,
             ..undo.plan.clone()
         };
-        return follow(engine, &plan, undo.deployment).await?.verdict;
+        return undone(follow(engine, &plan, undo.deployment).await?);
     };
     engine.warn(format!(
         "{refused}; giving the stack the earlier image instead"
@@ -49,14 +49,14 @@ pub(super) async fn undo(
                 stack: back.stack,
                 ..undo.plan.clone()
             };
-            let watched = follow(engine, &plan, &back.deployment).await?;
-            Some(match watched.verdict? {
-                Verdict::Succeeded => Verdict::RolledBack {
+            let mut undone = undone(follow(engine, &plan, &back.deployment).await?)?;
+            if undone.verdict == Verdict::Succeeded {
+                undone.verdict = Verdict::RolledBack {
                     to: back.to,
                     reason: undo.reason.clone(),
-                },
-                other => other,
-            })
+                };
+            }
+            Some(undone)
         }
         Err(error) => {
             engine.warn(format!("the rollback could not be started: {error}"));
@@ -65,12 +65,24 @@ pub(super) async fn undo(
     }
 }
 
-/// Cancels the update under way. Gives CloudFormation's refusal, unless it takes the update back already.
+fn undone(watched: Watched) -> Option<Undone> {
+    Some(Undone {
+        verdict: watched.verdict?,
+        stack: watched.diagnosis.unwrap_or_default().stack,
+    })
+}
+
+/// Cancels the update under way. Gives CloudFormation's refusal, unless it takes the update back
+/// already, or failed to.
 async fn cancel(engine: &Engine<'_>, name: &str) -> Option<StackError> {
     let refused = Stack::cancel_update(engine.clients, name).await.err()?;
     let now = Stack::describe(engine.clients, name, &engine.environment.region).await;
     match now {
-        Ok(stack) if stack.status.is_returning() || stack.status.has_returned() => None,
+        Ok(Stack { status, .. })
+            if status.is_returning() || status.has_returned() || status.has_failed() =>
+        {
+            None
+        }
         // Carried out, and tidying up: it cannot be taken back any more.
         _ => Some(refused.into()),
     }

@@ -11,6 +11,7 @@ fn release(status: &str, touched: &[&str]) -> StackRelease {
         stack: Stack::read("acme", &described).unwrap(),
         last: LastUpdate {
             failures: Vec::new(),
+            failure_to_return: None,
             revisions: touched.iter().map(|arn| (*arn).to_owned()).collect(),
             is_release: true,
         },

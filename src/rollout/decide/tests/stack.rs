@@ -30,6 +30,7 @@ fn stack(status: &str) -> Stack {
         status: StackStatus::new(status),
         reason: None,
         failures: vec![failure("Service", "breaker"), failure("Alarm", "cancelled")],
+        failure_to_return: None,
     }
 }
 
@@ -196,6 +197,21 @@ fn the_stack_has_the_last_word() {
         let fits = expected.split('|').any(|expected| said.contains(expected));
         assert!(fits, "{shows}, {status}: {said}");
     }
+}
+
+#[test]
+fn what_kept_a_stack_from_going_back_is_the_reason_that_counts() {
+    let mut seen = ecs("back", 5);
+    let mut failed = stack("UPDATE_ROLLBACK_FAILED");
+    failed.failure_to_return = failed.failures.last().cloned();
+    seen.stack = Some(failed);
+    let Decision::Done(verdict) = decided(&through_stack(), vec![seen]) else {
+        panic!("it is over");
+    };
+    assert_eq!(
+        verdict.to_string(),
+        "failed: stack acme is UPDATE_ROLLBACK_FAILED: Alarm UPDATE_FAILED: cancelled"
+    );
 }
 
 #[test]
