@@ -191,6 +191,12 @@ fn a_rollback_goes_to_the_last_revision_that_succeeded_not_to_the_number_before(
     assert_eq!(back["to"], scene.first["revision"]["arn"]);
     assert_eq!(back["verdict"]["verdict"], "succeeded");
     assert!(scene.runs_first());
+    let history = scene.run(&["history", "--output", "json"]).expect(0).json();
+    let newest = &history["releases"][0];
+    assert_eq!(newest["revision"], back["to"]);
+    assert_eq!(newest["returned_from"], back["from"], "{history:#}");
+    let shown = scene.run(&["history", "--limit", "1"]).expect(0).stdout;
+    assert!(shown.contains(", back from "), "{shown}");
 
     let to = second["revision"]["arn"].as_str().unwrap();
     scene.run(&["rollback", "--to", to]).expect(0);

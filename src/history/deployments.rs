@@ -11,6 +11,7 @@ use super::{Found, PastVerdict, instant};
 use crate::aws::service_deployments::{describe, list, revisions_of};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
+use crate::release::{family_of, number_of};
 
 /// The newest `limit` service deployments, newest first.
 pub(super) async fn read(
@@ -27,8 +28,10 @@ pub(super) async fn read(
     let deployments = describe(clients, &arns).await?;
     let mut revisions: Vec<String> = deployments
         .values()
-        .flat_map(|deployment| [target(deployment), rollback_target(deployment)])
-        .flatten()
+        .flat_map(|deployment| {
+            let ends = [target(deployment), rollback_target(deployment)];
+            sources(deployment).chain(ends.into_iter().flatten())
+        })
         .map(str::to_owned)
         .collect();
     revisions.sort();
@@ -49,6 +52,25 @@ fn rollback_target(deployment: &ServiceDeployment) -> Option<&str> {
     deployment.rollback()?.service_revision_arn()
 }
 
+/// The service revisions that ran when it began.
+fn sources(deployment: &ServiceDeployment) -> impl Iterator<Item = &str> {
+    let sources = deployment.source_service_revisions().iter();
+    sources.filter_map(|source| source.arn())
+}
+
+/// The newest revision that ran when the deployment of `revision` began, where that was a later one.
+fn returned_from(
+    deployment: &ServiceDeployment,
+    revision: &str,
+    revisions: &BTreeMap<String, ServiceRevision>,
+) -> Option<String> {
+    let ran = sources(deployment)
+        .filter_map(|arn| revisions.get(arn)?.task_definition())
+        .filter(|ran| family_of(ran) == family_of(revision));
+    let newest = ran.max_by_key(|ran| number_of(ran))?;
+    (number_of(newest) > number_of(revision)).then(|| newest.to_owned())
+}
+
 /// A deployment whose revision ECS no longer describes is no release that anybody could return to.
 fn found(
     deployment: &ServiceDeployment,
@@ -64,8 +86,9 @@ fn found(
         .status_reason()
         .or_else(|| deployment.rollback().and_then(|rollback| rollback.reason()));
     let finished = deployment.finished_at().or(deployment.stopped_at());
+    let task_definition = revision.task_definition()?;
     Some(Found {
-        revision: revision.task_definition()?.to_owned(),
+        revision: task_definition.to_owned(),
         digest: image
             .and_then(|image| image.image_digest())
             .map(str::to_owned),
@@ -75,6 +98,7 @@ fn found(
             .and_then(|arn| revisions.get(arn))
             .and_then(|revision| revision.task_definition())
             .map(str::to_owned),
+        returned_from: returned_from(deployment, task_definition, revisions),
         started_at: deployment.created_at().and_then(instant),
         finished_at: finished.and_then(instant),
         service_deployment: deployment.service_deployment_arn().map(str::to_owned),
@@ -110,9 +134,35 @@ fn verdict(deployment: &ServiceDeployment) -> PastVerdict {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ecs::types::ServiceDeploymentCircuitBreaker;
+    use aws_sdk_ecs::types::{ServiceDeploymentCircuitBreaker, ServiceRevisionSummary};
 
     use super::*;
+
+    #[test]
+    fn a_return_is_to_an_earlier_revision_of_the_family() {
+        for (ran, target, expected) in [
+            (&["mcp:7"][..], "mcp:5", Some("mcp:7")),
+            (&["mcp:9", "mcp:10"], "mcp:5", Some("mcp:10")),
+            (&["mcp:4"], "mcp:5", None),
+            (&["mcp:5"], "mcp:5", None),
+            (&["other:7"], "mcp:5", None),
+            (&[], "mcp:5", None),
+        ] {
+            let revision = |name: &&str| {
+                let described = ServiceRevision::builder().task_definition(*name).build();
+                (format!("revision of {name}"), described)
+            };
+            let revisions = ran.iter().map(revision).collect();
+            let mut deployment = ServiceDeployment::builder();
+            for name in ran.iter().chain(&["gone:9"]) {
+                let source = ServiceRevisionSummary::builder();
+                let source = source.arn(format!("revision of {name}")).build();
+                deployment = deployment.source_service_revisions(source);
+            }
+            let found = returned_from(&deployment.build(), target, &revisions);
+            assert_eq!(found.as_deref(), expected, "{ran:?} to {target}");
+        }
+    }
 
     #[test]
     fn every_status_has_its_verdict() {

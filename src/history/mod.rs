@@ -34,6 +34,9 @@ pub struct PastRelease {
     pub reason: Option<String>,
     /// The revision's ARN that the service returned to, where it was rolled back and that is known.
     pub rolled_back_to: Option<String>,
+    /// The revision's ARN that the service was on before, where this deployment returned it to an
+    /// earlier one, as `rollback` does; who asked for that, ECS does not remember.
+    pub returned_from: Option<String>,
     /// When the deployment was created; for a revision without a known deployment, when it was registered.
     pub started_at: Option<Timestamp>,
     /// When the deployment, with its rollback, ended.
@@ -133,6 +136,7 @@ struct Found {
     verdict: PastVerdict,
     reason: Option<String>,
     rolled_back_to: Option<String>,
+    returned_from: Option<String>,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     service_deployment: Option<String>,
@@ -190,6 +194,7 @@ impl Found {
             verdict: self.verdict,
             reason: self.reason,
             rolled_back_to: self.rolled_back_to,
+            returned_from: self.returned_from,
             started_at: self.started_at,
             finished_at: self.finished_at,
             seconds: elapsed,

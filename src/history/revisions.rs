@@ -54,6 +54,7 @@ fn release(arn: String, described: &Described, deployments: &[Deployment]) -> Fo
         finished_at: None,
         digest: None,
         rolled_back_to: None,
+        returned_from: None,
         service_deployment: None,
         revision: arn,
     }

@@ -30,11 +30,10 @@ impl fmt::Display for Releases {
 impl PastRelease {
     fn row(&self) -> [String; 6] {
         let number = number_of(&self.revision);
-        let who = self
-            .tags
-            .released
-            .as_ref()
-            .and_then(|released| released.who());
+        // The tags say who released it first.
+        let released = self.tags.released.as_ref();
+        let who = released.filter(|_| self.returned_from.is_none());
+        let who = who.and_then(|released| released.who());
         [
             self.started_at.map(minute).unwrap_or_default(),
             match self.current {
@@ -43,10 +42,11 @@ impl PastRelease {
             },
             self.image_name(),
             who.map(last_part).unwrap_or_default().to_owned(),
-            match (&self.rolled_back_to, self.verdict) {
-                (Some(to), PastVerdict::RolledBack) => {
+            match (&self.rolled_back_to, &self.returned_from, self.verdict) {
+                (Some(to), _, PastVerdict::RolledBack) => {
                     format!("{} to {}", self.verdict, number_of(to))
                 }
+                (_, Some(from), _) => format!("{}, back from {}", self.verdict, number_of(from)),
                 _ => self.verdict.to_string(),
             },
             self.seconds
