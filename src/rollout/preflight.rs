@@ -5,7 +5,7 @@ use aws_sdk_ecs::types::{DeploymentControllerType, Service as EcsService};
 use super::observation::{Deployment, RolloutState, Service};
 use super::observe::service_view;
 use crate::arn::last_part;
-use crate::aws::{AwsError, Clients, described_service};
+use crate::aws::{AwsError, Clients, describe_service};
 use crate::config::Environment;
 
 /// The service as it is before a rollout.
@@ -211,14 +211,8 @@ async fn describe(
         service: environment.service.clone(),
         cluster: environment.cluster.clone(),
     };
-    let answer = clients
-        .ecs
-        .describe_services()
-        .cluster(&environment.cluster)
-        .services(&environment.service)
-        .send()
-        .await;
-    let service = described_service(answer, &environment.service)?.ok_or_else(not_found)?;
+    let service = describe_service(clients, environment).await?;
+    let service = service.ok_or_else(not_found)?;
     match service.status() {
         Some("ACTIVE") => Ok(service),
         status => Err(PreflightError::ServiceNotActive {

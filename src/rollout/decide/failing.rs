@@ -18,7 +18,7 @@ pub(super) fn cannot_succeed(plan: &Plan, history: &History) -> Option<Verdict> 
     let stopped = history.stopped_tasks(&plan.deployment);
     let failed: Vec<&Task> = stopped.into_iter().filter(|task| task.failed()).collect();
     let last = failed.last()?;
-    // ECS has stopped one task for its health checks: another that fails them now is the second.
+    // ECS stops one task for its health checks: another that fails them now is the second.
     let failing_checks = if failed.iter().any(|task| task.failed_health_checks()) {
         history.last().map_or(0, |seen| failing_checks(plan, seen))
     } else {

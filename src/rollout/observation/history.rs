@@ -14,9 +14,8 @@ impl History {
     /// Adds what was seen last.
     pub fn push(&mut self, observation: Observation) {
         for task in observation.tasks.iter().flatten() {
-            if task.is_stopped() {
-                self.stopped.retain(|known| known.id != task.id);
-                self.stopped.push(task.clone());
+            if task.is_stopped() || task.is_given_up() {
+                self.note_stopped(task);
             }
         }
         if let Some(service) = &observation.service {
@@ -27,6 +26,15 @@ impl History {
             }
         }
         self.observations.push(observation);
+    }
+
+    /// Notes the task as it is now; a look that is older than the last one does not wake it.
+    fn note_stopped(&mut self, task: &Task) {
+        match self.stopped.iter_mut().find(|known| known.id == task.id) {
+            Some(known) if known.is_stopped() && !task.is_stopped() => {}
+            Some(known) => known.clone_from(task),
+            None => self.stopped.push(task.clone()),
+        }
     }
 
     /// All observations, oldest first.
@@ -60,7 +68,7 @@ impl History {
             .filter_map(|seen| seen.stack.as_ref())
     }
 
-    /// Every task of a deployment that was ever seen stopped, in the order of their creation.
+    /// Every task of a deployment that was ever seen stopped, or given up, in the order of their creation.
     pub fn stopped_tasks(&self, deployment: &str) -> Vec<&Task> {
         let mut stopped: Vec<&Task> = self
             .stopped

@@ -236,6 +236,12 @@ impl Task {
         self.last_status == "STOPPED"
     }
 
+    /// Whether ECS is stopping it because its health checks failed. That takes as long as the target
+    /// group's deregistration delay, and what it will be is clear.
+    pub fn is_given_up(&self) -> bool {
+        self.desired_status == "STOPPED" && self.failed_health_checks()
+    }
+
     /// The container of this name.
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers

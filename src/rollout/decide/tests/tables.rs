@@ -392,22 +392,55 @@ fn failing_tasks_are_decided_on_the_second_one() {
     );
 }
 
+/// Also while the first is still being stopped.
 #[test]
 fn one_task_that_failed_its_checks_and_one_that_fails_them_are_two() {
-    let seen = |state| {
+    let seen = |status: &str, state| {
         with(3, |seen| {
             under_way(seen);
             deployments(seen, vec![deployment(OURS, "PRIMARY", "IN_PROGRESS")]);
             let mut stopped = failed_task("7");
+            stopped.last_status = status.into();
             stopped.stop_code = Some(StopCode::ServiceSchedulerInitiated);
             stopped.stopped_reason = Some("Task failed ELB health checks in (tg)".into());
             seen.tasks = Some(vec![stopped, task("1", "RUNNING")]);
             seen.target_groups = Some(vec![group(&[("1", state)])]);
         })
     };
-    waiting(vec![seen("initial")]);
+    for status in ["DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"] {
+        waiting(vec![seen(status, "initial")]);
+        assert!(matches!(
+            verdict(vec![seen(status, "unhealthy")]),
+            Verdict::Failed {
+                evidence: Evidence::TasksFail { count: 2, .. }
+            }
+        ));
+    }
+}
+
+#[test]
+fn a_task_that_is_stopped_for_its_checks_is_one_failure_while_and_after() {
+    let seen = |statuses: &[&str]| {
+        with(3, |seen| {
+            under_way(seen);
+            deployments(seen, vec![deployment(OURS, "PRIMARY", "IN_PROGRESS")]);
+            let tasks = statuses.iter().zip(["7", "8"]);
+            let tasks = tasks.map(|(status, id)| Task {
+                last_status: (*status).into(),
+                stop_code: Some(StopCode::ServiceSchedulerInitiated),
+                stopped_reason: Some("Task failed ELB health checks in (tg)".into()),
+                ..failed_task(id)
+            });
+            seen.tasks = Some(tasks.collect());
+            seen.target_groups = Some(vec![group(&[])]);
+        })
+    };
+    waiting(vec![seen(&["DEACTIVATING"]), seen(&["STOPPED"])]);
+    // An older look after a newer one does not count it twice.
+    waiting(vec![seen(&["STOPPED"]), seen(&["DEACTIVATING"])]);
+    let both = seen(&["STOPPED", "DEACTIVATING"]);
     assert!(matches!(
-        verdict(vec![seen("unhealthy")]),
+        verdict(vec![both]),
         Verdict::Failed {
             evidence: Evidence::TasksFail { count: 2, .. }
         }
