@@ -229,15 +229,31 @@ fn changes(root: &Path) -> Result<Vec<String>, SourceError> {
     new_files.extend(BUILD_INPUTS);
     let (tracked, untracked) = thread::scope(|scope| {
         let untracked = scope.spawn(|| git(root, &new_files));
-        let diff = ["diff", "--name-only", "--no-ext-diff", "-z", "HEAD"];
-        (git(root, &diff), joined(untracked))
+        (tracked_changes(root), joined(untracked))
     });
-    Ok(tracked?
-        .split('\0')
-        .chain(untracked?.split('\0'))
-        .filter(|path| !path.is_empty())
-        .map(str::to_owned)
-        .collect())
+    let untracked = untracked?;
+    let untracked = untracked.split('\0').filter(|path| !path.is_empty());
+    let mut changes = tracked?;
+    changes.extend(untracked.map(str::to_owned));
+    Ok(changes)
+}
+
+/// The files that differ from HEAD. `git status` may note in the index that it has compared them,
+/// which after a clone spares everybody who asks next from reading every file again (git-status(1),
+/// "Background refresh").
+fn tracked_changes(root: &Path) -> Result<Vec<String>, SourceError> {
+    let arguments = [
+        "status",
+        "--porcelain",
+        "-z",
+        "--untracked-files=no",
+        "--no-renames",
+    ];
+    let listed = answer(git_command(root), root, &arguments)?;
+    let entries = listed.split('\0');
+    // Two letters, a blank and the path.
+    let paths = entries.filter_map(|entry| entry.get(3..));
+    Ok(paths.map(str::to_owned).collect())
 }
 
 fn origin(root: &Path) -> Option<String> {
@@ -271,20 +287,33 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
+/// Asks git, which takes no lock for what nobody asked it to do.
 fn git(directory: &Path, arguments: &[&str]) -> Result<String, SourceError> {
+    let mut command = git_command(directory);
+    command.env("GIT_OPTIONAL_LOCKS", "0");
+    answer(command, directory, arguments)
+}
+
+fn git_command(directory: &Path) -> Command {
     let mut command = Command::new("git");
     command
         .arg("-C")
         .arg(directory)
-        .args(arguments)
         // Inside a git hook these name the hook's repository, whatever folder we ask about.
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .env_remove("GIT_INDEX_FILE")
         .env_remove("GIT_PREFIX")
-        .env("GIT_OPTIONAL_LOCKS", "0")
         .env("LC_ALL", "C");
-    ask(&mut command).map_err(|error| match error {
+    command
+}
+
+fn answer(
+    mut command: Command,
+    directory: &Path,
+    arguments: &[&str],
+) -> Result<String, SourceError> {
+    ask(command.args(arguments)).map_err(|error| match error {
         NoAnswer::Missing => SourceError::GitMissing,
         NoAnswer::Failed(message) => SourceError::Git {
             arguments: arguments.join(" "),
