@@ -4,15 +4,16 @@
 mod support;
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
+use axum::http::Method;
 use quilt_mcp_deploy::image::{Image, RepositoryName, Tag, sbom};
 use quilt_mcp_deploy::registry::{
-    Access, Copied, Copy, CopyError, Credentials, SbomState, publish_image,
+    Access, Copied, Copy, CopyError, Credentials, Moved, PartKind, SbomState, publish_image,
 };
 use serde_json::Value;
 use support::docker_registry::{DockerRegistry, PASSWORD, Setup, USER};
+use support::fake_registry::{FakeRegistry, Fault, impatient};
 use support::images::{self, noise};
 use support::rehearsal::{Ended, Rehearsal};
 use support::schema::assert_valid;
@@ -45,16 +46,8 @@ impl Two {
     }
 
     fn run(&self, arguments: &[&str]) -> Ended {
-        let config = self.folder.path().join("quilt-mcp.toml");
-        let mut command: Command = self.rehearsal.command(arguments);
-        command
-            .arg("--config")
-            .arg(config)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .output()
-            .unwrap()
-            .into()
+        let configuration = self.folder.path().join("quilt-mcp.toml");
+        self.rehearsal.run_with(&configuration, arguments)
     }
 
     /// What the command prints, which is as its schema says.
@@ -253,7 +246,26 @@ fn the_list_of_components_is_attached_and_goes_along() {
         assert_eq!(copied.referrers, 1);
         let again = copy(&source, &target, &image, "a").await.unwrap();
         assert_eq!((again.referrers, again.tagged), (0, false));
+        refused_where_nobody_takes_it(&source, &image).await;
     });
+}
+
+/// A registry that takes no such manifest gets the image all the same.
+async fn refused_where_nobody_takes_it(source: &Access, image: &Image) {
+    let picky = FakeRegistry::start().await;
+    picky.contents().knows_referrers = true;
+    let manifests = "manifests/sha256:";
+    picky.trap(Method::PUT, manifests, 1, Fault::DoneBut(201));
+    let odd = Fault::Refuse(400, None, "MANIFEST_INVALID", "odd artifact");
+    picky.trap(Method::PUT, manifests, usize::MAX, odd);
+    let target = impatient(picky.repository());
+    let copied = copy(source, &target, image, "a").await.unwrap();
+    let referrers = copied.parts.iter();
+    let referrers = referrers.filter(|part| part.kind == PartKind::Referrer);
+    let moved: Vec<Moved> = referrers.map(|part| part.how).collect();
+    assert_eq!(moved, [Moved::NotTaken]);
+    assert_eq!((copied.referrers, copied.tagged), (0, true));
+    assert_eq!(picky.is_complete("a"), Some(true));
 }
 
 async fn create_repository(rehearsal: &Rehearsal, name: &str) {

@@ -1,23 +1,23 @@
 //! Promotion: the very bytes of an image, from one repository to another.
 
+mod bundle;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::Deserialize;
 
+use self::bundle::Bundle;
 use super::access::Access;
 use super::client::{Failure, Manifest, RemoteRepository};
-use super::copied::{Copied, Moved, Part, PartKind};
+use super::copied::{Copied, Moved, Part};
 use super::push::{ProgressSink, PublishProgress, PushError, Tagging};
 use super::upload::{Outcome, Upload};
 use crate::image::{BlobDescriptor, Digest, RepositoryName, Tag};
 
 /// Blobs that are copied at the same time.
 const PARALLEL_BLOBS: usize = 4;
-/// How deep indexes may refer to indexes.
-const DEEPEST_INDEX: usize = 4;
 
 /// Why an image was not copied.
 #[derive(Debug, thiserror::Error)]
@@ -40,55 +40,6 @@ pub enum CopyError {
     /// This machine has no room for what passes through it.
     #[error("a folder for what is copied cannot be made: {0}")]
     Folder(#[from] std::io::Error),
-}
-
-/// What a manifest or an index refers to.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Content {
-    config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    media_type: String,
-    digest: Digest,
-    size: u64,
-}
-
-impl From<Descriptor> for BlobDescriptor {
-    fn from(descriptor: Descriptor) -> Self {
-        Self {
-            digest: descriptor.digest,
-            size: descriptor.size,
-            media_type: descriptor.media_type,
-        }
-    }
-}
-
-/// Everything that belongs to an image, as its source describes it.
-struct Bundle {
-    /// What the image's index names, lowest first; then the image itself.
-    manifests: Vec<(Digest, Manifest)>,
-    /// What refers to the image.
-    referrers: Vec<(Digest, Manifest)>,
-    /// Every blob of all of them, each once.
-    blobs: Vec<BlobDescriptor>,
-}
-
-impl Bundle {
-    fn add(&mut self, blobs: impl IntoIterator<Item = Descriptor>) {
-        for blob in blobs {
-            if !self.blobs.iter().any(|known| known.digest == blob.digest) {
-                self.blobs.push(blob.into());
-            }
-        }
-    }
 }
 
 /// A copy of one image between two repositories.
@@ -156,7 +107,7 @@ impl<'a> Copy<'a> {
             true => self.known_referrers(&bundle).await?,
             false => Some(Vec::new()),
         };
-        for (part, _) in referrers(&bundle, known.as_deref()) {
+        for (part, _) in bundle.referrers_where(known.as_deref()) {
             plan.add(part);
         }
         Ok(plan)
@@ -179,7 +130,7 @@ impl<'a> Copy<'a> {
             self.put(digest, manifest).await?;
         }
         let known = self.known_referrers(&bundle).await?;
-        for (mut part, manifest) in referrers(&bundle, known.as_deref()) {
+        for (mut part, manifest) in bundle.referrers_where(known.as_deref()) {
             // An image is whole without what refers to it: as in a push, a refusal ends nothing.
             if part.how == Moved::Copied
                 && let Some(refusal) = self.offer(&part.digest, manifest).await?
@@ -223,43 +174,6 @@ impl<'a> Copy<'a> {
             }
             .into()),
         }
-    }
-
-    async fn read(&self) -> Result<Bundle, CopyError> {
-        let mut bundle = Bundle {
-            manifests: Vec::new(),
-            referrers: Vec::new(),
-            blobs: Vec::new(),
-        };
-        let mut ahead = vec![(self.digest.clone(), 0)];
-        while let Some((digest, depth)) = ahead.pop() {
-            let (manifest, content) = self.manifest(&digest).await?;
-            bundle.add(content.config.into_iter().chain(content.layers));
-            bundle.manifests.insert(0, (digest, manifest));
-            if depth < DEEPEST_INDEX {
-                let inner = content.manifests.into_iter();
-                ahead.extend(inner.map(|inner| (inner.digest, depth + 1)));
-            }
-        }
-        let list = || self.source.referrers(self.digest);
-        let referrers = self
-            .at_source("listing what refers to the image", list)
-            .await?;
-        for referrer in referrers.unwrap_or_default() {
-            let (manifest, content) = self.manifest(&referrer.digest).await?;
-            bundle.add(content.config.into_iter().chain(content.layers));
-            bundle.referrers.push((referrer.digest, manifest));
-        }
-        Ok(bundle)
-    }
-
-    async fn manifest(&self, digest: &Digest) -> Result<(Manifest, Content), CopyError> {
-        let operation = format!("reading the manifest {digest}");
-        let read = || self.source.manifest_of(digest);
-        let manifest = self.at_source(&operation, read).await?;
-        let content = serde_json::from_slice(&manifest.content)
-            .map_err(|error| self.source_error(&operation, &error.to_string()))?;
-        Ok((manifest, content))
     }
 
     /// The digests of the referrers that the target has; none where it knows no referrers.
@@ -425,24 +339,4 @@ impl<'a> Copy<'a> {
             });
         }
     }
-}
-
-/// What becomes of each referrer where the target has the `known` ones; it takes none where it
-/// knows no referrers at all.
-fn referrers<'a>(bundle: &'a Bundle, known: Option<&[Digest]>) -> Vec<(Part, &'a Manifest)> {
-    let part = |(digest, manifest): &'a (Digest, Manifest)| {
-        let how = match known {
-            None => Moved::NotTaken,
-            Some(known) if known.contains(digest) => Moved::Present,
-            Some(_) => Moved::Copied,
-        };
-        let part = Part {
-            kind: PartKind::Referrer,
-            digest: digest.clone(),
-            size: manifest.content.len() as u64,
-            how,
-        };
-        (part, manifest)
-    };
-    bundle.referrers.iter().map(part).collect()
 }
