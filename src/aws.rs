@@ -22,7 +22,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
 use crate::config::{Environment, is_loopback};
-pub use described::described_service;
+pub use described::{describe_service, described_service};
 pub use error::{AwsError, AwsErrorKind, root_causes};
 use error::{credentials_error, kind_of_code};
 

@@ -12,13 +12,10 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use quilt_mcp_deploy::image::{Image, RepositoryName, Tag};
 use quilt_mcp_deploy::registry::{Access, Credentials, PushError, Renewal, publish_image};
 use rcgen::{CertificateParams, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use support::fake_registry::{FakeRegistry, Fault, impatient};
 use support::images::{self, noise};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 fn tag() -> Tag {
     "1.4.0-3f2a9c1".parse().unwrap()
@@ -150,17 +147,7 @@ async fn token_server() -> (u16, Arc<Mutex<Vec<String>>>) {
     let names = vec!["127.0.0.1".to_owned(), "0.0.0.0".to_owned()];
     let certificate = CertificateParams::new(names).unwrap();
     let certificate = certificate.self_signed(&key).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = support::tls::acceptor(&certificate, &key);
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let told = Arc::new(Mutex::new(Vec::new()));

@@ -1,11 +1,30 @@
-//! What DescribeServices answers about one service.
+//! One service, as DescribeServices shows it.
 
 use aws_sdk_ecs::operation::describe_services::{DescribeServicesError, DescribeServicesOutput};
 use aws_sdk_ecs::types::Service;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
-use super::AwsError;
+use super::{AwsError, Clients};
+use crate::config::Environment;
+
+/// The environment's service, as [`described_service`] reads it.
+///
+/// # Errors
+/// [`AwsError`] of the service, as [`described_service`] gives it.
+pub async fn describe_service(
+    clients: &Clients,
+    environment: &Environment,
+) -> Result<Option<Service>, AwsError> {
+    let answer = clients
+        .ecs
+        .describe_services()
+        .cluster(&environment.cluster)
+        .services(&environment.service)
+        .send()
+        .await;
+    described_service(answer, &environment.service)
+}
 
 /// The service, in whatever state; none where there is none of the name, or no such cluster
 /// (Amazon ECS API Reference, "DescribeServices": the one is left out of the answer, the other is

@@ -8,8 +8,6 @@ mod promote;
 mod prune;
 mod scan_gate;
 
-use std::process::Command;
-
 use quilt_mcp_deploy::image::Image;
 use serde_json::Value;
 use support::aws_endpoint::AwsEndpoint;
@@ -55,15 +53,8 @@ impl Guarded {
     }
 
     fn run(&self, arguments: &[&str]) -> Ended {
-        let mut command: Command = self.rehearsal.command(arguments);
-        command
-            .arg("--config")
-            .arg(self.folder.path().join("quilt-mcp.toml"))
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .output()
-            .unwrap()
-            .into()
+        let configuration = self.folder.path().join("quilt-mcp.toml");
+        self.rehearsal.run_with(&configuration, arguments)
     }
 
     fn json(&self, arguments: &[&str]) -> Value {

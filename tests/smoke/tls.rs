@@ -2,20 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::serve::Listener;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::support::cli::{Cli, Run};
+use crate::support::tls::acceptor;
 
 struct TlsListener {
     listener: TcpListener,
@@ -57,21 +55,11 @@ fn smoke_over_tls(days: i64, trusted: bool) -> Run {
     let certificate = params.signed_by(&key, &ca).unwrap();
 
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
     let listener = TlsListener {
         listener,
-        acceptor: TlsAcceptor::from(Arc::new(config)),
+        acceptor: acceptor(&certificate, &key),
     };
     let refuse =
         || async { (StatusCode::UNAUTHORIZED, [("www-authenticate", "Bearer")]).into_response() };

@@ -19,6 +19,7 @@ pub mod shell;
 pub mod stack;
 pub mod template;
 pub mod terraform;
+pub mod tls;
 pub mod wire;
 pub mod workspace;
 

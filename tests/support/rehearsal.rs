@@ -92,6 +92,16 @@ impl Rehearsal {
         self.command(arguments).output().unwrap().into()
     }
 
+    /// The binary with this environment as an AWS account behind a configuration of the test's own.
+    pub fn run_with(&self, configuration: &Path, arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        command.arg("--config").arg(configuration);
+        for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            command.env(variable, "test");
+        }
+        command.output().unwrap().into()
+    }
+
     /// `deploy` of an image made by the test.
     pub fn deploy(&self, image: &Image, more: &[&str]) -> Ended {
         let tag = format!("test-{}", image.digest.short());

@@ -11,7 +11,7 @@ mod unknown;
 use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, Service, ServiceRevision};
 use serde::Serialize;
 
-use crate::aws::{AwsError, Clients, described_service};
+use crate::aws::{AwsError, Clients, describe_service};
 use crate::config::Environment;
 use crate::image::Digest;
 use history::{History, history};
@@ -104,15 +104,7 @@ async fn service(clients: &Clients, environment: &Environment) -> Result<Service
         service: environment.service.clone(),
         reason: reason.to_owned(),
     };
-    let answer = clients
-        .ecs
-        .describe_services()
-        .cluster(&environment.cluster)
-        .services(&environment.service)
-        .send()
-        .await;
-    let resource = format!("service {}", environment.service);
-    let service = described_service(answer, resource)?;
+    let service = describe_service(clients, environment).await?;
     let service = service.ok_or_else(|| missing("MISSING"))?;
     match service.status() {
         Some("INACTIVE") => Err(missing("INACTIVE")),

@@ -4,7 +4,7 @@ use aws_sdk_ecs::types::{
     AssignPublicIp, ContainerDefinition, LogConfiguration, Service as EcsService,
 };
 
-use crate::aws::{AwsError, Clients, described_service};
+use crate::aws::{AwsError, Clients, describe_service};
 use crate::config::Environment;
 use crate::verify::{Cluster, Container, Fetched, Service, Target, Task};
 
@@ -28,14 +28,7 @@ pub(super) async fn service(
     clients: &Clients,
     environment: &Environment,
 ) -> Fetched<Option<Service>> {
-    let answer = clients
-        .ecs
-        .describe_services()
-        .cluster(&environment.cluster)
-        .services(&environment.service)
-        .send()
-        .await;
-    let service = described_service(answer, &environment.service)?;
+    let service = describe_service(clients, environment).await?;
     Ok(service.as_ref().map(read))
 }
 
