@@ -164,6 +164,7 @@ mod tests {
             ("region", "Ireland", Some("region must be")),
             ("profile", "", None),
             ("container", "", None),
+            ("container", "https://mcp", Some("container must be a name")),
             ("url", "mcp.example.com", Some("url is not a URL")),
             (
                 "url",

@@ -94,8 +94,25 @@ impl Source<'_> {
             "an ECR repository's name, without registry or tag",
             |value| !value.is_empty() && value.bytes().all(in_a_name),
         )?;
+        let of_letters = |value: &str, more: &[u8]| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || more.contains(&byte);
+            !value.is_empty() && value.bytes().all(allowed)
+        };
         for (value, key) in [(&model.cluster, "cluster"), (&model.service, "service")] {
-            self.matches(value, key, "not empty", |value| !value.trim().is_empty())?;
+            self.matches(
+                value,
+                key,
+                "a name of letters, digits, - and _, or an ARN",
+                |value| of_letters(value, b"-_") || value.starts_with("arn:"),
+            )?;
+        }
+        if let Some(container) = &model.container {
+            self.matches(
+                container,
+                "container",
+                "a name of letters, digits, - and _",
+                |value| of_letters(value, b"-_"),
+            )?;
         }
         Ok(())
     }

@@ -50,12 +50,15 @@ impl Source<'_> {
         } else {
             "here"
         };
-        self.invalid(
-            span,
-            message,
-            label,
-            Some("the keys are described in docs/reference/configuration.md"),
-        )
+        // TOML reads an account's number as a number, and drops a zero before it.
+        let is_unquoted =
+            message.starts_with("invalid type: ") && message.ends_with("expected a string");
+        let help = if is_unquoted {
+            "put the value in quotes"
+        } else {
+            "the keys are described in docs/reference/configuration.md"
+        };
+        self.invalid(span, message, label, Some(help))
     }
 
     pub(super) fn matches(

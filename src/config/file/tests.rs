@@ -62,6 +62,24 @@ fn points_at_the_wrong_line() {
             "must not carry a user",
         ),
         ("region = \"eu-west-1\"\n", "", 4, "missing field `region`"),
+        (
+            "service = \"",
+            "service = \"https://",
+            9,
+            "service must be a name",
+        ),
+        (
+            "cluster = \"acme-staging\"",
+            "cluster = \"\"",
+            8,
+            "cluster must be",
+        ),
+        (
+            "service =",
+            "container = \"https://mcp\"\nservice =",
+            9,
+            "container must be a name",
+        ),
         ("service =", "servise =", 9, "unknown field `servise`"),
         ("[environments.staging]", "[environments.staging", 4, ""),
         (
@@ -87,6 +105,16 @@ fn points_at_the_wrong_line() {
         );
         assert_eq!(line_of(&error), line, "{error}");
     }
+}
+
+#[test]
+fn an_account_that_is_not_quoted_is_told_of_quotes() {
+    let text = GOOD.replacen("\"123456789012\"", "123456789012", 1);
+    let error = parse(&text).unwrap_err();
+    let ConfigError::Invalid { help, .. } = error else {
+        panic!("{error} points at no line");
+    };
+    assert_eq!(help.as_deref(), Some("put the value in quotes"));
 }
 
 #[test]
