@@ -127,8 +127,11 @@ pub async fn build(
         let engine = Engine::find(None, Patience::default())
             .await
             .map_err(|error| match passed_over {
-                Some(reason) => Failure::from(error)
-                    .hint(format!("the native builder was passed over: {reason}")),
+                Some(reason) => Failure::new(
+                    Exit::Build,
+                    format!("the native builder cannot build here: {reason}"),
+                )
+                .hint(format!("a Docker engine could, but {error}")),
                 None => error.into(),
             })?;
         let options = DockerOptions {

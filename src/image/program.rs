@@ -20,8 +20,12 @@ pub enum NoAnswer {
     Failed(String),
 }
 
-/// Runs `command` to its end and gives what it wrote on its standard output.
+/// Runs `command` to its end and gives what it wrote on its standard output. What it says of a
+/// failure stands in our errors: the reader's wish for backtraces is not meant for it.
 pub fn ask(command: &mut Command) -> Result<String, NoAnswer> {
+    for backtrace in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"] {
+        command.env_remove(backtrace);
+    }
     let output = command.output().map_err(|error| match error.kind() {
         ErrorKind::NotFound => NoAnswer::Missing,
         _ => NoAnswer::Failed(error.to_string()),

@@ -48,11 +48,14 @@ async fn neither_a_compiler_nor_an_engine() {
         .variable("PATH", programs.path().as_os_str())
         .variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
     let no_engine = "no Docker engine answers at unix:///nowhere/docker.sock";
-    let passed_over = "the native builder was passed over: `cargo` was not found on the PATH";
-    cli.refuses(&["build"], 5, &[no_engine, passed_over]);
+    let no_compiler = "the native builder cannot build here: `cargo` was not found on the PATH";
+    cli.refuses(&["build"], 5, &[no_compiler, no_engine]);
     let asked_for = cli.run(&["build", "--builder", "docker"]);
     asked_for.assert_refusal(5, &[no_engine]);
-    assert!(!asked_for.stderr.contains("passed over"), "{asked_for:?}");
+    assert!(
+        !asked_for.stderr.contains("native builder cannot"),
+        "{asked_for:?}"
+    );
 }
 
 #[test]
