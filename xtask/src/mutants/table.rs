@@ -10,8 +10,7 @@
 //!
 //! Blocks are separated by blank lines. Lines that begin with a blank are context, which the file
 //! must have and keeps. How many blanks there are between words does not matter; what is added gets the
-//! indentation of the line before it in the block. A block may end with `! reason`: then the mutant is
-//! known to survive, and why.
+//! indentation of the line before it in the block.
 
 use std::fs;
 use std::path::Path;
@@ -27,8 +26,6 @@ pub struct Mutant {
     pub file: String,
     /// Its lines, with single blanks between words.
     hunk: Vec<Line>,
-    /// Why it is known to survive.
-    pub excuse: Option<String>,
 }
 
 /// A line of a block.
@@ -150,14 +147,12 @@ fn block_of(name: &str, rest: &[&str]) -> anyhow::Result<Mutant> {
         name: name.trim().to_owned(),
         file: String::new(),
         hunk: Vec::new(),
-        excuse: None,
     };
     for line in rest {
         let (sign, text) = line.split_at_checked(1).context("an empty line")?;
         let text = normal(text);
         match sign {
             "@" => mutant.file = text,
-            "!" => mutant.excuse = Some(text),
             "-" => mutant.hunk.push(Line::Remove(text)),
             "+" => mutant.hunk.push(Line::Add(text)),
             " " => mutant.hunk.push(Line::Keep(text)),
@@ -180,7 +175,7 @@ mod tests {
     use super::*;
 
     const TABLE: &str = "# why\nno rollback\n@ service.tf\n enable = true\n-rollback = true\n+rollback = false\n\n\
-                         dropped\n@ service.tf\n-enable = true\n! nobody can see it\n";
+                         dropped\n@ service.tf\n-enable = true\n";
 
     #[test]
     fn a_table_is_read() {
@@ -194,7 +189,7 @@ mod tests {
                 Line::Add("rollback = false".to_owned()),
             ]
         );
-        assert_eq!(mutants[1].excuse.as_deref(), Some("nobody can see it"));
+        assert_eq!(mutants[1].name, "dropped");
     }
 
     #[test]
