@@ -45,6 +45,15 @@ fn a_release_is_a_new_image_of_the_stack_and_a_return_is_another() {
     assert_eq!(scene.calls_of("UpdateStack"), 3);
     let image = scene.stand_in.stack().parameters["ImageUri"].clone();
     assert!(image.ends_with(&first), "{image}");
+
+    // What runs is not returned to.
+    let runs = status["release"]["revision"].as_str().unwrap();
+    let again = scene.run(&["rollback", "--to", runs]).expect(0).json();
+    assert_eq!(
+        (&again["from"], &again["to"]),
+        (&status["release"]["revision"], &again["from"])
+    );
+    assert_eq!(scene.calls_of("UpdateStack"), 3);
 }
 
 fn told_of_the_image_and_nothing_else(scene: &Scene, digest: &str) {
