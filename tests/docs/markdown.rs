@@ -67,20 +67,38 @@ impl Page {
 
     /// The fenced blocks, in their order.
     pub fn blocks(&self) -> Vec<Block> {
-        let mut blocks = Vec::new();
+        self.code_blocks()
+            .into_iter()
+            .filter_map(|(language, text)| language.map(|language| Block { language, text }))
+            .collect()
+    }
+
+    /// What stands in blocks that are indented, and not fenced.
+    pub fn indented(&self) -> Vec<String> {
+        let blocks = self.code_blocks().into_iter();
+        blocks
+            .filter(|(language, _)| language.is_none())
+            .map(|(_, text)| text)
+            .collect()
+    }
+
+    /// All blocks of code, the fenced ones with their language.
+    fn code_blocks(&self) -> Vec<(Option<String>, String)> {
+        let mut blocks: Vec<(Option<String>, String)> = Vec::new();
         let mut inside = false;
         for event in self.events() {
             match event {
-                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
+                Event::Start(Tag::CodeBlock(kind)) => {
                     inside = true;
-                    blocks.push(Block {
-                        language: language.to_string(),
-                        text: String::new(),
-                    });
+                    let language = match kind {
+                        CodeBlockKind::Fenced(language) => Some(language.to_string()),
+                        CodeBlockKind::Indented => None,
+                    };
+                    blocks.push((language, String::new()));
                 }
                 Event::End(TagEnd::CodeBlock) => inside = false,
                 Event::Text(text) if inside => {
-                    blocks.last_mut().unwrap().text.push_str(&text);
+                    blocks.last_mut().unwrap().1.push_str(&text);
                 }
                 _ => {}
             }

@@ -2,10 +2,10 @@
 //! `prod`, with the real binary on the `PATH`.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::markdown::root;
@@ -13,11 +13,18 @@ use crate::support::rehearsal::{Ended, Rehearsal};
 
 /// Longer than any guide takes; a command that hangs fails its test.
 const PATIENCE_SECONDS: &str = "900";
+/// The AWS CLI's profile of the guide's reader.
+const PROFILE: &str = "[profile acme-staging]
+region = us-east-1
+aws_access_key_id = local
+aws_secret_access_key = local
+";
 
 pub struct Place {
     rehearsal: Rehearsal,
     folder: TempDir,
     with_prod: bool,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Place {
@@ -28,6 +35,7 @@ impl Place {
             rehearsal: Rehearsal::new(),
             folder,
             with_prod: false,
+            variables: Vec::new(),
         };
         place.install_program();
         place
@@ -52,8 +60,50 @@ impl Place {
         place
     }
 
+    /// The same, but quilt-mcp.toml does not name `staging` yet: Terraform has just made it, from
+    /// the folder `terraform/environments/staging` of the reader's, and AWS's own configuration
+    /// leads there.
+    pub fn where_terraform_made_staging(mut self, terraform: &Path) -> Self {
+        let staging = self.staging();
+        let text = std::fs::read_to_string(self.configuration()).unwrap();
+        let prod = text.find("[environments.prod]").unwrap();
+        std::fs::write(self.configuration(), &text[prod..]).unwrap();
+
+        std::os::unix::fs::symlink(terraform, self.bin().join("terraform")).unwrap();
+        let module = self.folder.path().join("terraform/environments/staging");
+        std::fs::create_dir_all(&module).unwrap();
+        let outputs = format!(
+            "output \"quilt_mcp_environment\" {{\n  value = jsondecode({:?})\n}}\n",
+            outputs(&staging).to_string()
+        );
+        std::fs::write(module.join("main.tf"), outputs).unwrap();
+        let applied = Command::new(terraform)
+            .args(["apply", "-auto-approve", "-input=false", "-no-color"])
+            .current_dir(&module)
+            .env("CHECKPOINT_DISABLE", "1")
+            .env_remove("TF_CLI_CONFIG_FILE")
+            .output()
+            .unwrap();
+        assert!(applied.status.success(), "{applied:?}");
+
+        let profiles = self.folder.path().join("aws-config");
+        std::fs::write(&profiles, PROFILE).unwrap();
+        let profiles = profiles.display().to_string();
+        let endpoint = staging["endpoint_url"].as_str().unwrap().to_owned();
+        self.variables = vec![
+            ("AWS_CONFIG_FILE", profiles),
+            ("AWS_ENDPOINT_URL", endpoint),
+        ];
+        self
+    }
+
+    /// What `local status` says of `staging`.
+    pub fn staging(&self) -> Value {
+        self.rehearsal.description()
+    }
+
     /// A folder of the test's own.
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
@@ -119,6 +169,7 @@ impl Place {
         if self.with_prod {
             bash.env("QUILT_MCP_TOKEN", "qk_local_demo");
         }
+        bash.envs(self.variables.iter().map(|(name, value)| (name, value)));
         bash
     }
 }
@@ -141,6 +192,22 @@ pub fn has_changes() -> bool {
         .output()
         .unwrap();
     !status.stdout.is_empty()
+}
+
+/// What the module's output of this name says of an environment that `local up` described.
+fn outputs(description: &Value) -> Value {
+    let balancer = description["load_balancer_url"].as_str().unwrap();
+    json!({
+        "account_id": description["account_id"],
+        "region": description["region"],
+        "repository": description["repository"],
+        "cluster": description["cluster"],
+        "service": description["service"],
+        "container": "mcp-server",
+        "url": format!("{}/mcp/", balancer.trim_end_matches('/')),
+        "cors_origins": [],
+        "desired_count": 2,
+    })
 }
 
 /// The environment that `local up` described, as a table of quilt-mcp.toml.
