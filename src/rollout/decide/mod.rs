@@ -123,11 +123,6 @@ impl Evidence {
             Self::Stopped { .. } | Self::StackFailed { .. } | Self::ServiceInactive { .. } => false,
         }
     }
-
-    /// Whether it is the stack that failed, and not only the release.
-    pub fn is_of_stack(&self) -> bool {
-        matches!(self, Self::StackFailed { .. })
-    }
 }
 
 impl fmt::Display for Evidence {

@@ -14,7 +14,7 @@ use super::observation::{Deployment, RolloutState, ServiceDeployment, ServiceDep
 use super::observe::Followed;
 use super::preflight::Snapshot;
 use super::returning::Return;
-use super::{Diagnosis, Plan, Verdict};
+use super::{Diagnosis, Evidence, Plan, Verdict};
 use crate::arn::last_part;
 use crate::aws::AwsErrorKind;
 use crate::interrupt::Interrupt;
@@ -96,8 +96,13 @@ fn returned(engine: &Engine<'_>, undo: &Undo<'_>, good: &str, verdict: Verdict) 
                 "the rollback to {} did not succeed: {other}",
                 last_part(good)
             ));
-            let stays = matches!(&other, Verdict::Failed { evidence } if evidence.is_of_stack());
-            stays.then_some(other)
+            let stack_failed = matches!(
+                other,
+                Verdict::Failed {
+                    evidence: Evidence::StackFailed { .. }
+                }
+            );
+            stack_failed.then_some(other)
         }
     }
 }
