@@ -4,12 +4,10 @@ mod support;
 #[path = "init/terminal.rs"]
 mod terminal;
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::{Value, json};
 use support::cli::Cli;
 use support::rehearsal::Rehearsal;
+use support::terraform::{apply_without_provider, output_of};
 use support::tool_named_by;
 
 /// An environment that is the operator's own, with what `init` must leave alone.
@@ -136,10 +134,7 @@ fn from_terraform_itself() {
     let path = format!("{}:{path}", folder.path().display());
     let cli = Cli::new().variable("PATH", path);
     let value = &outputs()["quilt_mcp_environment"]["value"];
-    let module = format!(
-        "output \"quilt_mcp_environment\" {{\n  value = jsondecode({:?})\n}}\n",
-        value.to_string()
-    );
+    let module = output_of(value);
     let init = [
         "init",
         "--env",
@@ -161,7 +156,7 @@ fn from_terraform_itself() {
         &["tf has no output", "before the first `terraform apply`"],
     );
     cli.write("tf/main.tf", &module);
-    apply(&cli, folder.path());
+    apply_without_provider(&folder.path().join("terraform"), &cli.work().join("tf"));
     cli.run(&init).result_text();
     assert!(file(&cli).contains("acme-mcp-server"));
     cli.write("tf/terraform.tfstate", "no state");
@@ -171,17 +166,6 @@ fn from_terraform_itself() {
         2,
         &["`terraform output -json` failed in tf", "terraform init"],
     );
-}
-
-fn apply(cli: &Cli, programs: &Path) {
-    let output = Command::new(programs.join("terraform"))
-        .args(["apply", "-auto-approve", "-input=false", "-no-color"])
-        .current_dir(cli.work().join("tf"))
-        .env("CHECKPOINT_DISABLE", "1")
-        .env_remove("TF_CLI_CONFIG_FILE")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
 }
 
 /// The local environment's service, as a service that somebody else made.

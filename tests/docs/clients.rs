@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::markdown::Page;
-use crate::place::Place;
+use crate::place::{Place, endpoint};
 use crate::support::tool;
 
 const PAGE: &str = "docs/guides/connect-clients.md";
@@ -24,19 +24,14 @@ fn released() -> Place {
 /// the endpoint and the origin changed to those of `place`.
 fn written(place: &Place, language: &str, wrapped: impl Fn(&str) -> String) -> Vec<String> {
     let staging = place.staging();
-    let text = |key: &str| {
-        staging[key]
-            .as_str()
-            .unwrap()
-            .trim_end_matches('/')
-            .to_owned()
-    };
-    let endpoint = format!("{}/mcp/", text("load_balancer_url"));
+    let endpoint = endpoint(&staging);
+    let origin = staging["quilt_registry_url"].as_str().unwrap();
+    let origin = origin.trim_end_matches('/');
     let blocks = Page::read(PAGE).blocks().into_iter();
     let sent = blocks.filter(|block| block.language == language && block.text.contains(ENDPOINT));
     sent.map(|block| {
         let script = block.text.replace(ENDPOINT, &endpoint);
-        let script = script.replace(ORIGIN, &text("quilt_registry_url"));
+        let script = script.replace(ORIGIN, origin);
         let output = place.bash(&wrapped(&script)).output().unwrap();
         assert!(output.status.success(), "{script}\n{output:?}");
         String::from_utf8(output.stdout).unwrap()

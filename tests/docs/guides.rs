@@ -1,6 +1,6 @@
 //! The guides, command by command.
 
-use crate::console::{Typed, missing, parts, script, typed};
+use crate::console::{Typed, typed};
 use crate::markdown::{Page, pages};
 use crate::place::{Place, has_changes};
 use crate::support::{skip, tool};
@@ -40,25 +40,7 @@ fn follow(path: &str) {
         true => Place::with_environments(),
         false => Place::bare(),
     };
-    let output = place.bash(&script(&commands)).output().unwrap();
-    let output = String::from_utf8_lossy(&output.stdout);
-    let parts = parts(&output);
-    for (typed, (written, code)) in commands.iter().zip(&parts) {
-        let all = written.join("\n");
-        assert_eq!(*code, typed.code, "{path}: {}\n{all}", typed.command);
-        if let Some(line) = missing(&typed.shown, written) {
-            panic!(
-                "{path}: {} did not write\n{line}\nbut\n{all}",
-                typed.command
-            );
-        }
-    }
-    assert_eq!(
-        parts.len(),
-        commands.len(),
-        "{path} did not come to its end:\n{output}"
-    );
-    println!("{path}: {} commands", commands.len());
+    place.type_in(path, &commands);
 }
 
 #[test]

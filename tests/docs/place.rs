@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::console::{Typed, missing, parts, script};
 use crate::markdown::root;
 use crate::support::rehearsal::{Ended, Rehearsal};
+use crate::support::terraform::{apply_without_provider, output_of};
 
 /// Longer than any guide takes; a command that hangs fails its test.
 const PATIENCE_SECONDS: &str = "900";
@@ -72,19 +74,8 @@ impl Place {
         std::os::unix::fs::symlink(terraform, self.bin().join("terraform")).unwrap();
         let module = self.folder.path().join("terraform/environments/staging");
         std::fs::create_dir_all(&module).unwrap();
-        let outputs = format!(
-            "output \"quilt_mcp_environment\" {{\n  value = jsondecode({:?})\n}}\n",
-            outputs(&staging).to_string()
-        );
-        std::fs::write(module.join("main.tf"), outputs).unwrap();
-        let applied = Command::new(terraform)
-            .args(["apply", "-auto-approve", "-input=false", "-no-color"])
-            .current_dir(&module)
-            .env("CHECKPOINT_DISABLE", "1")
-            .env_remove("TF_CLI_CONFIG_FILE")
-            .output()
-            .unwrap();
-        assert!(applied.status.success(), "{applied:?}");
+        std::fs::write(module.join("main.tf"), output_of(&outputs(&staging))).unwrap();
+        apply_without_provider(terraform, &module);
 
         let profiles = self.folder.path().join("aws-config");
         std::fs::write(&profiles, PROFILE).unwrap();
@@ -141,6 +132,30 @@ impl Place {
         std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Types the commands of a page, one after the other, and holds how each ends and what it writes
+    /// against what the page shows.
+    pub fn type_in(&self, path: &str, commands: &[Typed]) {
+        let output = self.bash(&script(commands)).output().unwrap();
+        let output = String::from_utf8_lossy(&output.stdout);
+        let parts = parts(&output);
+        for (typed, (written, code)) in commands.iter().zip(&parts) {
+            let all = written.join("\n");
+            assert_eq!(*code, typed.code, "{path}: {}\n{all}", typed.command);
+            if let Some(line) = missing(&typed.shown, written) {
+                panic!(
+                    "{path}: {} did not write\n{line}\nbut\n{all}",
+                    typed.command
+                );
+            }
+        }
+        assert_eq!(
+            parts.len(),
+            commands.len(),
+            "{path} did not come to its end:\n{output}"
+        );
+        println!("{path}: {} commands", commands.len());
+    }
+
     /// A script as a reader runs it: in the checkout, with bash, without a terminal. What it
     /// writes comes in the order in which it was written.
     pub fn bash(&self, script: &str) -> Command {
@@ -194,9 +209,14 @@ pub fn has_changes() -> bool {
     !status.stdout.is_empty()
 }
 
-/// What the module's output of this name says of an environment that `local up` described.
-fn outputs(description: &Value) -> Value {
+/// Where the environment that `local up` described serves MCP.
+pub fn endpoint(description: &Value) -> String {
     let balancer = description["load_balancer_url"].as_str().unwrap();
+    format!("{}/mcp/", balancer.trim_end_matches('/'))
+}
+
+/// What the module's output says of an environment that `local up` described.
+fn outputs(description: &Value) -> Value {
     json!({
         "account_id": description["account_id"],
         "region": description["region"],
@@ -204,7 +224,7 @@ fn outputs(description: &Value) -> Value {
         "cluster": description["cluster"],
         "service": description["service"],
         "container": "mcp-server",
-        "url": format!("{}/mcp/", balancer.trim_end_matches('/')),
+        "url": endpoint(description),
         "cors_origins": [],
         "desired_count": 2,
     })
@@ -215,14 +235,14 @@ fn environment(name: &str, description: &Value) -> String {
     let text = |key: &str| description[key].as_str().unwrap().to_owned();
     format!(
         "[environments.{name}]\naccount_id = \"{}\"\nregion = \"{}\"\nrepository = \"{}\"\n\
-         cluster = \"{}\"\nservice = \"{}\"\nurl = \"{}/mcp/\"\nendpoint_url = \"{}\"\n\
+         cluster = \"{}\"\nservice = \"{}\"\nurl = \"{}\"\nendpoint_url = \"{}\"\n\
          bake_seconds = 2\ntimeout_seconds = 300\n\n",
         text("account_id"),
         text("region"),
         text("repository"),
         text("cluster"),
         text("service"),
-        text("load_balancer_url").trim_end_matches('/'),
+        endpoint(description),
         text("endpoint_url"),
     )
 }

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::commands::{lines, lines_of};
-use crate::console::{Typed, parts, script};
+use crate::console::Typed;
 use crate::markdown::{Page, pages};
 use crate::place::{Place, has_changes};
 use crate::support::shell::words;
@@ -59,15 +59,7 @@ fn carry_out(path: &str, place: &Place, given: &[(&str, &str)]) {
         ));
     }
     assert!(!commands.is_empty(), "{path} has no command");
-    let output = place.bash(&script(&commands)).output().unwrap();
-    let output = String::from_utf8_lossy(&output.stdout);
-    let parts = parts(&output);
-    for (typed, (written, code)) in commands.iter().zip(&parts) {
-        let all = written.join("\n");
-        assert_eq!(*code, 0, "{path}: {}\n{all}", typed.command);
-    }
-    assert_eq!(parts.len(), commands.len(), "{path} did not end:\n{output}");
-    println!("{path}: {} commands", commands.len());
+    place.type_in(path, &commands);
 }
 
 fn succeeds(command: String) -> Typed {

@@ -17,6 +17,26 @@ const FOLDER: &str = "QUILT_MCP_TERRAFORM_FOLDER";
 /// Terraform's own variable for its configuration file.
 const CONFIGURATION: &str = "TF_CLI_CONFIG_FILE";
 
+/// A module that only has the output `quilt_mcp_environment`, as ours have it.
+pub fn output_of(environment: &Value) -> String {
+    format!(
+        "output \"quilt_mcp_environment\" {{\n  value = jsondecode({:?})\n}}\n",
+        environment.to_string()
+    )
+}
+
+/// Applies a module that needs no provider.
+pub fn apply_without_provider(program: &Path, folder: &Path) {
+    let output = Command::new(program)
+        .args(["apply", "-auto-approve", "-input=false", "-no-color"])
+        .current_dir(folder)
+        .env("CHECKPOINT_DISABLE", "1")
+        .env_remove(CONFIGURATION)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 /// A copy of `terraform/` and a Terraform that has its provider.
 pub struct Terraform {
     root: tempfile::TempDir,
