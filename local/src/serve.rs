@@ -170,6 +170,9 @@ async fn listen(name: &'static str, port: u16, former: u16) -> Result<TcpListene
         })
 }
 
+/// What serves, by its name.
+type Parts = JoinSet<(&'static str, io::Result<()>)>;
+
 async fn run(world: &Arc<World>, listeners: Listeners, runtime: Runtime) -> Result<(), Error> {
     let handler = |source| Error::Ended {
         part: "signal handler",
@@ -177,10 +180,17 @@ async fn run(world: &Arc<World>, listeners: Listeners, runtime: Runtime) -> Resu
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(handler)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(handler)?;
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = world.shutdown.cancelled() => {}
+        }
+    };
 
     let quilt_shutdown = world.shutdown.clone();
     let quilt = demo_registry(world);
-    let mut parts: JoinSet<(&'static str, io::Result<()>)> = JoinSet::new();
+    let mut parts = Parts::new();
     let part = |name, result| (name, result);
     let (endpoint, images) = (Arc::clone(world), Arc::clone(world));
     let balancer = Arc::clone(world);
@@ -213,12 +223,7 @@ async fn run(world: &Arc<World>, listeners: Listeners, runtime: Runtime) -> Resu
     describe(world)?;
     tracing::info!("the local environment is up");
 
-    let result = tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-        () = world.shutdown.cancelled() => Ok(()),
-        Some(ended) = parts.join_next() => Err(unexpected_end(ended)),
-    };
+    let result = until_stopped(stop, &mut parts).await;
     world.shutdown.cancel();
     tracing::info!("the local environment ends");
     let stopped = engine.await.map_err(|error| Error::Ended {
@@ -237,6 +242,18 @@ async fn run(world: &Arc<World>, listeners: Listeners, runtime: Runtime) -> Resu
 fn demo_registry(world: &World) -> DemoRegistry {
     let balancer = world.read(|state| state.addresses.load_balancer_url());
     DemoRegistry::sample().with_mcp_endpoint(&format!("{balancer}/mcp/"))
+}
+
+/// Waits for the stop.
+///
+/// # Errors
+/// When a part ends first. An idle part ends at once with a stop, so the stop is looked at first.
+async fn until_stopped(stop: impl Future<Output = ()>, parts: &mut Parts) -> Result<(), Error> {
+    tokio::select! {
+        biased;
+        () = stop => Ok(()),
+        Some(ended) = parts.join_next() => Err(unexpected_end(ended)),
+    }
 }
 
 fn unexpected_end(ended: Result<(&'static str, io::Result<()>), tokio::task::JoinError>) -> Error {
@@ -292,5 +309,41 @@ fn remove(path: &Path) -> Result<(), Error> {
             Err(Error::state("remove", path)(error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    async fn ended_parts() -> Parts {
+        let mut parts = Parts::new();
+        let part = parts.spawn(async { ("load balancer", Ok(())) });
+        while !part.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        parts
+    }
+
+    #[tokio::test]
+    async fn parts_that_end_with_the_stop_are_no_failure() {
+        for _ in 0..64 {
+            until_stopped(ready(()), &mut ended_parts().await)
+                .await
+                .unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_without_a_stop_is_named() {
+        let error = until_stopped(pending(), &mut ended_parts().await)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the load balancer ended: it stopped listening"
+        );
     }
 }
