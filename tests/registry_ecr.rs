@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use aws_credential_types::Credentials;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::config::{BehaviorVersion, Region};
@@ -27,10 +29,13 @@ fn client(endpoint: &str) -> Client {
 }
 
 /// An endpoint that answers every call with what `answer` says of its operation and body.
-async fn canned(answer: fn(&str, Value) -> (StatusCode, Value)) -> Ecr {
+async fn canned<F>(answer: F) -> Ecr
+where
+    F: Fn(&str, Value) -> (StatusCode, Value) + Clone + Send + Sync + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let handler = move |headers: HeaderMap, body: Bytes| async move {
+    let handler = move |headers: HeaderMap, body: Bytes| {
         let target = headers["x-amz-target"].to_str().unwrap();
         let operation = target.rsplit('.').next().unwrap();
         let (status, body) = answer(operation, serde_json::from_slice(&body).unwrap());
@@ -38,7 +43,7 @@ async fn canned(answer: fn(&str, Value) -> (StatusCode, Value)) -> Ecr {
             ("x-amzn-requestid", "7f3c-11"),
             ("content-type", "application/x-amz-json-1.1"),
         ];
-        (status, headers, body.to_string()).into_response()
+        std::future::ready((status, headers, body.to_string()).into_response())
     };
     let router = Router::new().route("/", post(handler));
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -257,9 +262,11 @@ fn scan_answer(status: &str, findings: Value) -> (StatusCode, Value) {
     (StatusCode::OK, answer)
 }
 
+/// Longer than any answer takes.
+const LONG: Duration = Duration::from_secs(60);
+
 #[tokio::test]
-async fn scans_are_waited_for_and_read_in_both_forms() {
-    let patience = std::time::Duration::from_millis(500);
+async fn scans_are_read_in_both_forms() {
     let digest = quilt_mcp_deploy::image::Digest::of(b"x");
     let basic = canned(|_, _| {
         let attribute = |key: &str, value: &str| json!({"key": key, "value": value});
@@ -269,10 +276,7 @@ async fn scans_are_waited_for_and_read_in_both_forms() {
         ]}))
     })
     .await;
-    let Scan::Findings(findings) = basic
-        .scan(&repository(true), &digest, patience)
-        .await
-        .unwrap()
+    let Scan::Findings(findings) = basic.scan(&repository(true), &digest, LONG).await.unwrap()
     else {
         panic!("it was scanned");
     };
@@ -296,7 +300,7 @@ async fn scans_are_waited_for_and_read_in_both_forms() {
     })
     .await;
     let Scan::Findings(findings) = enhanced
-        .scan(&repository(true), &digest, patience)
+        .scan(&repository(true), &digest, LONG)
         .await
         .unwrap()
     else {
@@ -316,7 +320,8 @@ async fn scans_are_waited_for_and_read_in_both_forms() {
 
 #[tokio::test]
 async fn a_scan_that_is_not_there_or_does_not_end_is_told_apart() {
-    let patience = std::time::Duration::from_millis(300);
+    // Long enough for a first answer, since it is waited for to its end.
+    let short = Duration::from_secs(2);
     let digest = quilt_mcp_deploy::image::Digest::of(b"x");
     let absent = canned(|_, _| {
         (
@@ -327,40 +332,32 @@ async fn a_scan_that_is_not_there_or_does_not_end_is_told_apart() {
     .await;
     assert_eq!(
         absent
-            .scan(&repository(false), &digest, patience)
+            .scan(&repository(false), &digest, short)
             .await
             .unwrap(),
         Scan::NotScanned("Image scan does not exist".to_owned())
     );
-    let error = absent.scan(&repository(true), &digest, patience).await;
+    let error = absent.scan(&repository(true), &digest, short).await;
     let error = error.unwrap_err().to_string();
     assert!(
         error.contains("did not begin") && error.contains("Image scan does not exist"),
         "{error}"
     );
-    let unsupported = canned(|_, _| scan_answer("UNSUPPORTED_IMAGE", Value::Null)).await;
-    let error = unsupported.scan(&repository(true), &digest, patience).await;
-    let error = error.unwrap_err().to_string();
-    assert!(
-        error.contains("cannot judge") && error.contains("as it is"),
-        "{error}"
-    );
-    for (status, sign) in [
-        ("IN_PROGRESS", "did not end"),
-        ("FAILED", "failed: as it is"),
+    for (status, patience, sign) in [
+        ("UNSUPPORTED_IMAGE", LONG, "cannot judge"),
+        ("FAILED", LONG, "failed: as it is"),
+        ("IN_PROGRESS", short, "did not end"),
     ] {
-        let ecr = if status == "FAILED" {
-            canned(|_, _| scan_answer("FAILED", Value::Null)).await
-        } else {
-            canned(|_, _| scan_answer("IN_PROGRESS", Value::Null)).await
-        };
-        let error = ecr
-            .scan(&repository(true), &digest, patience)
-            .await
-            .unwrap_err()
-            .to_string();
+        let ecr = canned(move |_, _| scan_answer(status, Value::Null)).await;
+        let error = ecr.scan(&repository(true), &digest, patience).await;
+        let error = error.unwrap_err().to_string();
         assert!(
             error.contains(sign) && error.contains(digest.as_str()),
+            "{error}"
+        );
+        assert_eq!(
+            error.contains("as it is"),
+            status != "IN_PROGRESS",
             "{error}"
         );
     }

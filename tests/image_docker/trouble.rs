@@ -14,10 +14,7 @@ use crate::{from, workspace};
 async fn engines_that_misbehave_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let checkout = workspace(folder.path(), &[]);
-    let patience = Patience {
-        hello: Duration::from_millis(500),
-        silence: Duration::from_millis(500),
-    };
+    let (short, long) = (Duration::from_millis(500), Duration::from_secs(60));
     for (behaviour, signs) in [
         (Behaviour::Old, &["1.39", "1.41"][..]),
         (
@@ -37,6 +34,18 @@ async fn engines_that_misbehave_are_told_apart() {
         (Behaviour::Nothing, &["without naming an image", "Step 1/9"]),
         (Behaviour::Arm, &["linux/arm64", "linux/amd64"]),
     ] {
+        let patience = Patience {
+            hello: if behaviour == Behaviour::Mute {
+                short
+            } else {
+                long
+            },
+            silence: if behaviour == Behaviour::Stalls {
+                short
+            } else {
+                long
+            },
+        };
         let host = fake_engine::start(behaviour).await;
         let built = async {
             let engine = Engine::find(Some(&host), patience).await?;
@@ -52,6 +61,10 @@ async fn engines_that_misbehave_are_told_apart() {
         ("tcp://127.0.0.1:1", "refused"),
         ("ssh://elsewhere", "ssh://elsewhere"),
     ] {
+        let patience = Patience {
+            hello: long,
+            silence: long,
+        };
         let error = Engine::find(Some(host), patience).await.unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, DockerBuildError::NoEngine { .. }), "{text}");

@@ -8,12 +8,15 @@ use quilt_demo_registry::DEMO_TOKEN;
 
 use crate::harness::{Registry, Server};
 
-/// What the server sends until it closes the connection, or the time is up.
+/// How long a first word is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// After so long without another word there is none.
+const SILENCE: Duration = Duration::from_millis(700);
+
+/// What the server sends until it closes the connection or falls silent.
 fn answer(server: &Server, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_millis(700)))
-        .unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(request).unwrap();
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -22,6 +25,7 @@ fn answer(server: &Server, request: &[u8]) -> String {
             break;
         }
         answer.extend_from_slice(&buffer[..read]);
+        stream.set_read_timeout(Some(SILENCE)).unwrap();
     }
     String::from_utf8_lossy(&answer).into_owned()
 }
