@@ -246,10 +246,21 @@ async fn releases_are_followed_and_stopped() {
     );
     let digest = environment.push_image().await;
     let digest = digest.rsplit('@').next().unwrap();
-    let findings = cli.ask(&format!(
-        "ecr describe-image-scan-findings --repository-name quilt-local-mcp-server --image-id imageDigest={digest}"
+    for name in ["CVE-1", "CVE-2"] {
+        let fault = json!({ "fault": "vulnerability", "name": name, "package": "openssl" });
+        environment.fault(fault).await;
+    }
+    let scan = cli.ask(&format!(
+        "ecr describe-image-scan-findings --repository-name quilt-local-mcp-server --image-id imageDigest={digest} --page-size 1"
     ));
-    assert_eq!(findings["imageScanStatus"]["status"], "COMPLETE");
+    assert_eq!(scan["imageScanStatus"]["status"], "ACTIVE");
+    let findings = scan["imageScanFindings"]["enhancedFindings"].as_array();
+    let titles: Vec<&Value> = findings
+        .unwrap()
+        .iter()
+        .map(|found| &found["title"])
+        .collect();
+    assert_eq!(titles, ["CVE-1", "CVE-2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -361,6 +361,63 @@ async fn an_upload_breaks_off_and_the_registry_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_scan_takes_its_time_and_finds_what_it_is_told() {
+    let environment = common::start().await;
+    let image = environment.push_image().await;
+    let digest = image.rsplit('@').next().unwrap();
+    let scan = async |more: Value| {
+        let mut input = json!({
+            "repositoryName": environment.description.repository,
+            "imageId": { "imageDigest": digest },
+        });
+        input
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        environment.ecr("DescribeImageScanFindings", input).await
+    };
+    let clean = scan(json!({})).await;
+    assert_eq!(clean["imageScanStatus"]["status"], "ACTIVE");
+    let findings = &clean["imageScanFindings"]["enhancedFindings"];
+    assert_eq!(findings, &json!([]));
+
+    environment
+        .fault(json!({ "fault": "slow-scan", "seconds": 86400 }))
+        .await;
+    let waiting = scan(json!({})).await;
+    assert_eq!(waiting["imageScanStatus"]["status"], "PENDING");
+    assert_eq!(waiting["imageScanFindings"], Value::Null);
+    environment.clear_faults().await;
+
+    for fault in [
+        json!({ "fault": "vulnerability", "name": "CVE-1", "repository": "another" }),
+        json!({ "fault": "vulnerability", "name": "CVE-2" }),
+        json!({
+            "fault": "vulnerability", "name": "CVE-3", "severity": "low",
+            "package": "openssl", "installed": "3.0.1", "fixed_in": "3.0.2",
+        }),
+    ] {
+        environment.fault(fault).await;
+    }
+    let first = scan(json!({ "maxResults": 1 })).await;
+    let found = &first["imageScanFindings"];
+    let counts = json!({ "HIGH": 1, "LOW": 1 });
+    assert_eq!(found["findingSeverityCounts"], counts);
+    let finding = &found["enhancedFindings"][0];
+    assert_eq!(finding["severity"], "HIGH");
+    let details = &finding["packageVulnerabilityDetails"];
+    assert_eq!(details["vulnerabilityId"], "CVE-2");
+    assert_eq!(details["vulnerablePackages"], json!([]));
+
+    let second = scan(json!({ "maxResults": 1, "nextToken": first["nextToken"] })).await;
+    assert_eq!(second["nextToken"], Value::Null);
+    let finding = &second["imageScanFindings"]["enhancedFindings"][0];
+    let packages = json!([{ "name": "openssl", "version": "3.0.1", "fixedInVersion": "3.0.2" }]);
+    let details = &finding["packageVulnerabilityDetails"];
+    assert_eq!(details["vulnerablePackages"], packages);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nonsense_is_refused_with_a_reason() {
     let environment = common::start().await;
     let cases = [
@@ -370,6 +427,15 @@ async fn nonsense_is_refused_with_a_reason() {
             "probability is 2: it must be a share, 0 to 1",
         ),
         (r#"{"fault":"latency"}"#, "milliseconds"),
+        (
+            r#"{"fault":"vulnerability","name":"CVE-1","severity":"severe"}"#,
+            "severity is severe: it must be informational, low",
+        ),
+        (
+            r#"{"fault":"vulnerability","name":"CVE-1","fixed_in":"2"}"#,
+            "package is missing",
+        ),
+        (r#"{"fault":"slow-scan","seconds":-1}"#, "seconds is -1"),
     ];
     for (body, expected) in cases {
         let request = environment.http.put(environment.control_url("faults"));

@@ -110,11 +110,11 @@ async fn a_gate_that_cannot_judge_is_shut() {
     );
 
     guarded.endpoint.trap(SCAN, usize::MAX, no_scan());
-    let never = gate(&guarded, &image, "high", "1").expect(6);
+    let never = gate(&guarded, &image, "high", "4").expect(6);
     says(
         &never,
         &[
-            "did not begin within 1 s",
+            "did not begin within 4 s",
             "Image scan does not exist",
             "--scan-timeout",
         ],
@@ -126,7 +126,7 @@ async fn a_gate_that_cannot_judge_is_shut() {
     guarded
         .endpoint
         .trap("DescribeRepositories", usize::MAX, repository);
-    let warned = gate(&guarded, &image, "high", "1").expect(0);
+    let warned = gate(&guarded, &image, "high", "4").expect(0);
     says(&warned, &["does not scan", "judged nothing"]);
     // A scan that was seen to go on is one, whatever the repository says.
     guarded.endpoint.trap(SCAN, 1, scanned("PENDING", &[]));
@@ -134,4 +134,39 @@ async fn a_gate_that_cannot_judge_is_shut() {
         &gate(&guarded, &image, "high", "1").expect(6),
         &["did not end within 1 s"],
     );
+}
+
+/// What the local environment's faults say is found, through the same commands that an operator has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsed_finding_shuts_the_gate() {
+    let guarded = Guarded::start().await;
+    let image = guarded.publish("live");
+    gate(&guarded, &image, "informational", "60").expect(0);
+    let fault = |arguments: &[&str]| {
+        let fault = ["local", "fault"];
+        guarded
+            .rehearsal
+            .run(&[&fault[..], arguments].concat())
+            .expect(0)
+    };
+    let vulnerability = ["vulnerability", "CVE-2026-1234", "--severity", "high"];
+    let package = ["--package", "openssl", "--installed", "3.0.1"];
+    fault(&[&vulnerability[..], &package, &["--fixed-in", "3.0.2"]].concat());
+    fault(&["vulnerability", "CVE-2026-1", "--severity", "untriaged"]);
+    let shut = gate(&guarded, &image, "high", "60").expect(6);
+    says(
+        &shut,
+        &[
+            "has 2 findings at or above",
+            "CVE-2026-1 (untriaged, counted as critical), no fix known",
+            "CVE-2026-1234 (high) in openssl 3.0.1, fixed in 3.0.2",
+        ],
+    );
+
+    fault(&["slow-scan", "--seconds", "86400"]);
+    let waits = gate(&guarded, &image, "high", "1").expect(6);
+    says(&waits, &["did not end within 1 s"]);
+    fault(&["clear", "slow-scan"]);
+    fault(&["clear", "vulnerability"]);
+    gate(&guarded, &image, "informational", "60").expect(0);
 }

@@ -127,6 +127,34 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         times: Option<u32>,
     },
+    /// The scan of an image finds a vulnerability.
+    Vulnerability {
+        /// In the images of which repositories.
+        #[serde(default = "every")]
+        repository: String,
+        /// Its name, for example `CVE-2026-1234`.
+        name: String,
+        /// One of [`Fault::SEVERITIES`].
+        #[serde(default = "high")]
+        severity: String,
+        /// The package that has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        package: Option<String>,
+        /// The package's version in the image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        installed: Option<String>,
+        /// The package's version without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fixed_in: Option<String>,
+    },
+    /// Images are not scanned at once.
+    SlowScan {
+        /// In which repositories.
+        #[serde(default = "every")]
+        repository: String,
+        /// How long after the push, in seconds.
+        seconds: f64,
+    },
     /// A CloudWatch alarm is in the state ALARM.
     Alarm {
         /// Its name, as `deploymentConfiguration.alarms.alarmNames` has it.
@@ -165,6 +193,10 @@ fn always() -> f64 {
     1.0
 }
 
+fn high() -> String {
+    "high".to_owned()
+}
+
 fn one() -> i32 {
     1
 }
@@ -185,6 +217,17 @@ pub(crate) struct Invalid {
 }
 
 impl Fault {
+    /// The severities of a vulnerability, in small letters (Amazon Inspector user guide, "Severity
+    /// levels for findings").
+    pub const SEVERITIES: [&str; 6] = [
+        "informational",
+        "low",
+        "medium",
+        "high",
+        "critical",
+        "untriaged",
+    ];
+
     /// The kind's name, as in the control requests.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -200,6 +243,8 @@ impl Fault {
             Self::SlowStart { .. } => "slow-start",
             Self::Unhealthy { .. } => "unhealthy",
             Self::BreakUploads { .. } => "break-uploads",
+            Self::Vulnerability { .. } => "vulnerability",
+            Self::SlowScan { .. } => "slow-scan",
             Self::Alarm { .. } => "alarm",
             Self::OtherDeployment { .. } => "other-deployment",
             Self::RetireTask { .. } => "retire-task",
@@ -225,7 +270,12 @@ impl Fault {
             | Self::Unhealthy {
                 image, revision, ..
             } => (image, revision),
-            Self::BreakUploads { repository, .. } => (repository, ""),
+            Self::BreakUploads { repository, .. } | Self::SlowScan { repository, .. } => {
+                (repository, "")
+            }
+            Self::Vulnerability {
+                repository, name, ..
+            } => (repository, name),
             Self::Alarm { name } => (name, ""),
             Self::ExpiredCredentials
             | Self::OtherDeployment { .. }
@@ -257,7 +307,28 @@ impl Fault {
             Self::CrashTasks { after_seconds, .. }
             | Self::OtherDeployment { after_seconds, .. }
             | Self::RetireTask { after_seconds } => seconds("after_seconds", *after_seconds),
-            Self::SlowStart { seconds: value, .. } => seconds("seconds", *value),
+            Self::SlowStart { seconds: value, .. } | Self::SlowScan { seconds: value, .. } => {
+                seconds("seconds", *value)
+            }
+            Self::Vulnerability { severity, .. }
+                if !Self::SEVERITIES.contains(&severity.as_str()) =>
+            {
+                Err(Invalid {
+                    member: "severity",
+                    value: severity.clone(),
+                    expected: "informational, low, medium, high, critical or untriaged",
+                })
+            }
+            Self::Vulnerability {
+                package: None,
+                installed,
+                fixed_in,
+                ..
+            } if installed.is_some() || fixed_in.is_some() => Err(Invalid {
+                member: "package",
+                value: "missing".to_owned(),
+                expected: "given, for a version to be of it",
+            }),
             Self::Unhealthy {
                 status,
                 for_seconds,

@@ -25,6 +25,16 @@ pub(crate) struct Active {
     pub since: Moment,
 }
 
+/// A vulnerability that a scan finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Vulnerability {
+    pub name: String,
+    pub severity: String,
+    pub package: Option<String>,
+    pub installed: Option<String>,
+    pub fixed_in: Option<String>,
+}
+
 /// The faults that are on. A new life starts without any.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<Switches>);
@@ -191,6 +201,43 @@ impl Faults {
         }
         let over = |fault: &Fault| matches!(fault, Fault::BreakUploads { times: Some(0), .. });
         switches.on.retain(|active| !over(&active.fault));
+    }
+
+    /// What the scan of an image in `repository` finds.
+    pub(crate) fn vulnerabilities(&self, repository: &str) -> Vec<Vulnerability> {
+        let switches = self.lock();
+        let faults = switches.on.iter().map(|active| active.fault.clone());
+        faults
+            .filter_map(|fault| match fault {
+                Fault::Vulnerability {
+                    repository: glob,
+                    name,
+                    severity,
+                    package,
+                    installed,
+                    fixed_in,
+                } if pattern::matches(&glob, repository) => Some(Vulnerability {
+                    name,
+                    severity,
+                    package,
+                    installed,
+                    fixed_in,
+                }),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// How long after the push an image in `repository` is scanned.
+    pub(crate) fn slow_scan(&self, repository: &str) -> Duration {
+        let slow = self.any(|fault| match fault {
+            Fault::SlowScan {
+                repository: glob,
+                seconds,
+            } if pattern::matches(glob, repository) => Some(Duration::from_secs_f64(*seconds)),
+            _ => None,
+        });
+        slow.unwrap_or_default()
     }
 
     /// The newest fault that answers.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use quilt_mcp_local::{Description, Fault, any_seed};
 use serde::Serialize;
@@ -129,6 +130,39 @@ pub enum FaultCommand {
         /// How many requests, before the registry recovers; all without it
         #[arg(long)]
         times: Option<u32>,
+    },
+    /// The scan of an image finds a vulnerability
+    #[command(
+        after_help = "Example:\n  quilt-mcp-deploy local fault vulnerability CVE-2026-1234 --severity critical \\\n    --package openssl --installed 3.0.1 --fixed-in 3.0.2"
+    )]
+    Vulnerability {
+        /// For example CVE-2026-1234
+        name: String,
+        /// How bad it is
+        #[arg(long, default_value = "high", value_parser = PossibleValuesParser::new(Fault::SEVERITIES))]
+        severity: String,
+        /// The package that has it
+        #[arg(long)]
+        package: Option<String>,
+        /// The package's version in the image
+        #[arg(long, value_name = "VERSION", requires = "package")]
+        installed: Option<String>,
+        /// The package's version without it
+        #[arg(long, value_name = "VERSION", requires = "package")]
+        fixed_in: Option<String>,
+        /// In which repositories, with * and ?
+        #[arg(long, default_value = "*")]
+        repository: String,
+    },
+    /// Images are not scanned at once
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault slow-scan --seconds 20")]
+    SlowScan {
+        /// How long after the push, in seconds
+        #[arg(long)]
+        seconds: f64,
+        /// In which repositories, with * and ?
+        #[arg(long, default_value = "*")]
+        repository: String,
     },
     /// A CloudWatch alarm is in the state ALARM
     #[command(
@@ -299,6 +333,28 @@ impl FaultCommand {
                 repository,
                 after_bytes,
                 times,
+            },
+            Self::Vulnerability {
+                name,
+                severity,
+                package,
+                installed,
+                fixed_in,
+                repository,
+            } => Fault::Vulnerability {
+                repository,
+                name,
+                severity,
+                package,
+                installed,
+                fixed_in,
+            },
+            Self::SlowScan {
+                seconds,
+                repository,
+            } => Fault::SlowScan {
+                repository,
+                seconds,
             },
             Self::Alarm { name } => Fault::Alarm { name },
             Self::OtherDeployment {

@@ -1,5 +1,7 @@
 //! ECR: repositories and images. Layers are pushed and pulled through [`crate::registry`].
 
+mod scan;
+
 use std::time::Duration;
 
 use base64::Engine;
@@ -26,7 +28,7 @@ pub(super) fn call(world: &World, operation: &str, input: &Input) -> Option<Answ
         "DescribeImages" => world.read(|state| describe_images(state, input)),
         "ListImages" => world.read(|state| list_images(state, input)),
         "GetLifecyclePolicy" => world.read(|state| lifecycle_policy(state, input)),
-        "DescribeImageScanFindings" => world.read(|state| scan_findings(state, input)),
+        "DescribeImageScanFindings" => scan::findings(world, input),
         "BatchGetImage" => batch_get_image(world, input),
         "BatchDeleteImage" => world.change(|state| batch_delete_image(state, input)),
         _ => return None,
@@ -151,41 +153,6 @@ fn lifecycle_policy(state: &State, input: &Input) -> Answer {
         "registryId": names::ACCOUNT,
         "repositoryName": repository.name,
         "lifecyclePolicyText": policy,
-    }))
-}
-
-/// The scan of an image, which finds nothing: it is not rehearsed.
-fn scan_findings(state: &State, input: &Input) -> Answer {
-    let repository = repository(state, input)?;
-    let id = ImageId::of(input.get("imageId").unwrap_or(&Value::Null));
-    let digest = id
-        .resolve(repository)
-        .ok_or_else(|| image_not_found(&id, repository))?;
-    let manifest = repository
-        .manifests
-        .get(&digest)
-        .filter(|_| repository.scan_on_push)
-        .ok_or_else(|| {
-            ApiError::new(
-                "ScanNotFoundException",
-                format!(
-                    "Image scan does not exist for the image with '{{imageDigest:'{digest}'}}' in the repository with name '{}' in the registry with id '{}'",
-                    repository.name,
-                    names::ACCOUNT
-                ),
-            )
-        })?;
-    Ok(json!({
-        "registryId": names::ACCOUNT,
-        "repositoryName": repository.name,
-        "imageId": { "imageDigest": digest, "imageTag": id.tag },
-        "imageScanStatus": { "status": "COMPLETE", "description": "The scan was completed successfully." },
-        "imageScanFindings": {
-            "imageScanCompletedAt": manifest.pushed_at.to_json(),
-            "vulnerabilitySourceUpdatedAt": manifest.pushed_at.to_json(),
-            "findingSeverityCounts": {},
-            "findings": [],
-        },
     }))
 }
 
