@@ -27,15 +27,7 @@ pub(super) fn tell(
 ) {
     let stopped = diagnosis.map_or(&[][..], |diagnosis| &diagnosis.stopped);
     for group in stopped {
-        context.reporter.event(Event::Stopped {
-            count: group.count,
-            stop_code: group.stop_code.clone(),
-            reason: group.reason.clone(),
-            exit_code: group.exit_code,
-            container_reason: group.container_reason.clone(),
-            hint: group.hint.clone(),
-            log: group.log.clone(),
-        });
+        context.reporter.event(Event::Stopped(group.clone()));
     }
     if let Some(verdict) = verdict {
         context.reporter.event(Event::Verdict {

@@ -66,12 +66,7 @@ impl VerifyArgs {
         let facts = gather(&clients, &environment, tag).await;
         let checks = check(&facts);
         for check in &checks {
-            context.reporter.event(Event::Check {
-                name: check.name.clone(),
-                outcome: check.outcome,
-                detail: check.detail.clone(),
-                remedy: check.remedy.clone(),
-            });
+            context.reporter.event(Event::Check(check.clone()));
         }
         let summary = Summary::of(&checks);
         let failed = summary.failed > 0 || (self.strict && summary.unknown > 0);

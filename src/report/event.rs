@@ -86,6 +86,69 @@ impl CheckOutcome {
     }
 }
 
+/// A check that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// How it came out.
+    pub outcome: CheckOutcome,
+    /// What was seen.
+    pub detail: String,
+    /// What to do about it, where something is to be done.
+    pub remedy: Option<String>,
+}
+
+/// What is being released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Release {
+    /// The environment.
+    pub environment: String,
+    /// The ECS service.
+    pub service: String,
+    /// Our deployment's id, `ecs-svc/…`.
+    pub deployment: String,
+    /// The release revision's ARN.
+    pub revision: String,
+    /// The ARN of the revision that ran before, if one ran.
+    pub previous_revision: Option<String>,
+    /// The image by digest.
+    pub image: Option<String>,
+    /// The commit that the image was built from, where known.
+    pub commit: Option<String>,
+}
+
+/// Tasks that stopped the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct StoppedGroup {
+    /// How many.
+    pub count: usize,
+    /// ECS's code.
+    pub stop_code: String,
+    /// ECS's words.
+    pub reason: String,
+    /// The container's exit code.
+    pub exit_code: Option<i32>,
+    /// The container's own reason, where it adds something.
+    pub container_reason: Option<String>,
+    /// What it usually means and what to look at.
+    pub hint: Option<String>,
+    /// The last lines that one of them wrote.
+    pub log: Vec<String>,
+}
+
+impl StoppedGroup {
+    /// How many stopped and how, in a few words.
+    pub fn headline(&self) -> String {
+        let tasks = if self.count == 1 { "task" } else { "tasks" };
+        let exit = self
+            .exit_code
+            .map(|code| format!(", exit code {code}"))
+            .unwrap_or_default();
+        format!("{} {tasks} stopped: {}{exit}", self.count, self.stop_code)
+    }
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -114,22 +177,7 @@ pub enum Event {
         message: String,
     },
     /// The service is being moved: what the following events are about.
-    RolloutStarted {
-        /// The environment.
-        environment: String,
-        /// The ECS service.
-        service: String,
-        /// Our deployment's id, `ecs-svc/…`.
-        deployment: String,
-        /// The release revision's ARN.
-        revision: String,
-        /// The ARN of the revision that ran before, if one ran.
-        previous_revision: Option<String>,
-        /// The image by digest.
-        image: Option<String>,
-        /// The commit that the image was built from, where known.
-        commit: Option<String>,
-    },
+    RolloutStarted(Release),
     /// The counts or the state of our deployment changed.
     Deployment {
         /// Tasks that run.
@@ -199,22 +247,7 @@ pub enum Event {
         revision: String,
     },
     /// Part of a diagnosis: tasks of our deployment that stopped the same way.
-    Stopped {
-        /// How many.
-        count: usize,
-        /// ECS's code.
-        stop_code: String,
-        /// ECS's words.
-        reason: String,
-        /// The container's exit code.
-        exit_code: Option<i32>,
-        /// The container's own reason, where it adds something.
-        container_reason: Option<String>,
-        /// What it usually means and what to look at.
-        hint: Option<String>,
-        /// The last lines that one of them wrote.
-        log: Vec<String>,
-    },
+    Stopped(StoppedGroup),
     /// What became of the rollout.
     Verdict {
         /// `succeeded`, `failed`, `rolled_back`, `superseded`, `stopped` or `unknown`.
@@ -225,16 +258,7 @@ pub enum Event {
         explanation: String,
     },
     /// A check of the environment was made.
-    Check {
-        /// What was checked.
-        name: String,
-        /// How it came out.
-        outcome: CheckOutcome,
-        /// What was seen.
-        detail: String,
-        /// What to do about it, where something is to be done.
-        remedy: Option<String>,
-    },
+    Check(Check),
     /// A line of a task's log.
     LogLine {
         /// The task's id.

@@ -2,8 +2,8 @@
 
 use super::style::{Style, Tone};
 use super::table::short_id;
-use super::timeline::{Stopped, Timeline};
-use super::{CheckOutcome, Event};
+use super::timeline::Timeline;
+use super::{Check, Event, StoppedGroup};
 use crate::arn::last_part;
 use crate::printable::one_line;
 
@@ -26,14 +26,10 @@ pub fn line(event: &Event, style: Style) -> Option<String> {
             elapsed.as_secs_f64(),
             one_line(outcome)
         )),
-        Event::RolloutStarted {
-            deployment,
-            revision,
-            ..
-        } => entry(
+        Event::RolloutStarted(release) => entry(
             "deployment",
             Tone::Plain,
-            format!("{deployment} of {}", last_part(revision)),
+            format!("{} of {}", release.deployment, last_part(&release.revision)),
         ),
         Event::Deployment {
             running,
@@ -91,12 +87,7 @@ pub fn line(event: &Event, style: Style) -> Option<String> {
             style.paint(Tone::of_state(verdict), &one_line(verdict)),
             one_line(explanation)
         )),
-        Event::Check {
-            name,
-            outcome,
-            detail,
-            remedy,
-        } => Some(check(name, *outcome, detail, remedy.as_deref(), style)),
+        Event::Check(made) => Some(check(made, style)),
         Event::Warning { message } => Some(format!(
             "{} {}",
             style.paint(Tone::Warning, "warning:"),
@@ -112,7 +103,7 @@ pub fn line(event: &Event, style: Style) -> Option<String> {
 }
 
 /// The lines of a part of a diagnosis.
-pub fn stopped(stopped: &Stopped, style: Style) -> Vec<String> {
+pub fn stopped(stopped: &StoppedGroup, style: Style) -> Vec<String> {
     let mut lines = vec![style.paint(Tone::Bad, &one_line(&stopped.headline()))];
     let facts = [
         ("reason", Some(&stopped.reason)),
@@ -209,19 +200,19 @@ fn service_deployment(event: &Event) -> String {
     text + &why(reason.as_deref())
 }
 
-fn check(
-    name: &str,
-    outcome: CheckOutcome,
-    detail: &str,
-    remedy: Option<&str>,
-    style: Style,
-) -> String {
-    let outcome = outcome.as_str();
+fn check(check: &Check, style: Style) -> String {
+    let outcome = check.outcome.as_str();
     let head = style.paint(Tone::of_state(outcome), &format!("{outcome:<8}"));
-    let remedy = remedy
+    let remedy = check
+        .remedy
+        .as_deref()
         .map(|remedy| format!("\n  {:<6} {}", "fix", one_line(remedy)))
         .unwrap_or_default();
-    format!("{head} {}: {}{remedy}", one_line(name), one_line(detail))
+    format!(
+        "{head} {}: {}{remedy}",
+        one_line(&check.name),
+        one_line(&check.detail)
+    )
 }
 
 fn why(reason: Option<&str>) -> String {

@@ -7,7 +7,7 @@ use super::line::{line, passing, stopped, under_way};
 use super::sink::Sink;
 use super::style::{Style, Tone};
 use super::timeline::Timeline;
-use super::{ErrorReport, Event, Record, ReportError, View, github};
+use super::{ErrorReport, Event, Record, ReportError, StoppedGroup, View, github};
 use crate::printable::many_lines;
 
 /// After how long without a line a log gives a sign of life.
@@ -88,7 +88,7 @@ impl Log {
     fn change(&mut self, event: &Event) {
         match event {
             Event::StageStarted { stage } => self.group(Some(stage.as_str())),
-            Event::Stopped { .. } => self.explain(),
+            Event::Stopped(group) => self.explain(group),
             _ => {}
         }
         let hidden = self.how.result_explains && matches!(event, Event::Verdict { .. });
@@ -104,23 +104,18 @@ impl Log {
         }
     }
 
-    fn explain(&mut self) {
-        let group = self
-            .timeline
-            .stopped
-            .last()
-            .filter(|_| !self.how.result_explains);
-        let lines = group
-            .map(|group| stopped(group, self.how.style))
-            .unwrap_or_default();
-        lines.iter().for_each(|line| self.write(line));
+    fn explain(&mut self, group: &StoppedGroup) {
+        if !self.how.result_explains {
+            let lines = stopped(group, self.how.style);
+            lines.iter().for_each(|line| self.write(line));
+        }
     }
 
     /// An annotation where GitHub takes one for `event`, else a line.
     fn annotate_or_change(&mut self, event: &Event) {
-        let annotation = github::annotation(event, self.timeline.stopped.last());
+        let annotation = github::annotation(event);
         let least = match event {
-            Event::Warning { .. } | Event::Check { .. } => Detail::Quiet,
+            Event::Warning { .. } | Event::Check(_) => Detail::Quiet,
             _ => Detail::Normal,
         };
         match annotation.filter(|_| self.how.github) {

@@ -24,7 +24,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use event::{CheckOutcome, ErrorReport, Event, Record, STREAM_VERSION, Stage};
+pub use event::{
+    Check, CheckOutcome, ErrorReport, Event, Record, Release, STREAM_VERSION, Stage, StoppedGroup,
+};
 pub use fan_out::{Report, ReportOptions};
 pub use surroundings::{Color, Output, Surroundings};
 

@@ -10,7 +10,7 @@ use super::lines::told;
 use super::style::{Style, Tone, columns, cut};
 use super::table::{short_id, table};
 use super::timeline::{Timeline, Track};
-use super::{Event, Record, ReportError, View};
+use super::{Event, Record, ReportError, StoppedGroup, View};
 use crate::printable::one_line;
 
 /// How many tasks, and how many targets, are shown while they change.
@@ -107,13 +107,8 @@ impl Terminal {
         }
     }
 
-    fn explain(&self) {
-        if let Some(group) = self
-            .timeline
-            .stopped
-            .last()
-            .filter(|_| !self.how.result_explains)
-        {
+    fn explain(&self, group: &StoppedGroup) {
+        if !self.how.result_explains {
             self.say(&stopped(group, self.how.style).join("\n"));
         }
     }
@@ -137,9 +132,9 @@ impl View for Terminal {
         match event {
             Event::StageStarted { .. } => self.closed = false,
             Event::StageFinished { .. } => self.clear(),
-            Event::Stopped { .. } => {
+            Event::Stopped(group) => {
                 self.close();
-                self.explain();
+                self.explain(group);
             }
             Event::Verdict { .. } => self.close(),
             Event::Result { error, .. } => {

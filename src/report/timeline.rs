@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{CheckOutcome, ErrorReport, Event, Record, Stage};
+use super::{Check, ErrorReport, Event, Record, Release, Stage, StoppedGroup};
 
 /// What a run's events tell.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ pub struct Timeline {
     /// What the stage under way is doing.
     pub step: Option<String>,
     /// Tasks that stopped, by how.
-    pub stopped: Vec<Stopped>,
+    pub stopped: Vec<StoppedGroup>,
     /// The checks of the environment.
     pub checks: Vec<Check>,
     /// What became of the rollout.
@@ -54,19 +54,6 @@ pub struct StageSpan {
     pub ended: Option<Duration>,
     /// Its result in a few words.
     pub outcome: Option<String>,
-}
-
-/// What is being released; see [`Event::RolloutStarted`].
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields are those of the event")]
-pub struct Release {
-    pub environment: String,
-    pub service: String,
-    pub deployment: String,
-    pub revision: String,
-    pub previous_revision: Option<String>,
-    pub image: Option<String>,
-    pub commit: Option<String>,
 }
 
 /// One thing and the states that it went through.
@@ -157,41 +144,6 @@ pub struct Note {
     pub message: String,
 }
 
-/// Tasks that stopped the same way; see [`Event::Stopped`].
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields are those of the event")]
-pub struct Stopped {
-    pub count: usize,
-    pub stop_code: String,
-    pub reason: String,
-    pub exit_code: Option<i32>,
-    pub container_reason: Option<String>,
-    pub hint: Option<String>,
-    pub log: Vec<String>,
-}
-
-impl Stopped {
-    /// How many stopped and how, in a few words.
-    pub fn headline(&self) -> String {
-        let tasks = if self.count == 1 { "task" } else { "tasks" };
-        let exit = self
-            .exit_code
-            .map(|code| format!(", exit code {code}"))
-            .unwrap_or_default();
-        format!("{} {tasks} stopped: {}{exit}", self.count, self.stop_code)
-    }
-}
-
-/// A check; see [`Event::Check`].
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields are those of the event")]
-pub struct Check {
-    pub name: String,
-    pub outcome: CheckOutcome,
-    pub detail: String,
-    pub remedy: Option<String>,
-}
-
 /// A verdict; see [`Event::Verdict`].
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the fields are those of the event")]
@@ -227,7 +179,7 @@ impl Timeline {
                 });
             }
             Event::StageFinished { stage, outcome, .. } => self.finish(*stage, at, outcome),
-            Event::RolloutStarted { .. } => self.release = release(&record.event),
+            Event::RolloutStarted(release) => self.release = Some(release.clone()),
             Event::Deployment {
                 running,
                 pending,
@@ -282,18 +234,8 @@ impl Timeline {
                 );
             }
             Event::Waiting { waiting_for } => self.waiting_for = Some(waiting_for.clone()),
-            Event::Stopped { .. } => self.stopped.extend(stopped(&record.event)),
-            Event::Check {
-                name,
-                outcome,
-                detail,
-                remedy,
-            } => self.checks.push(Check {
-                name: name.clone(),
-                outcome: *outcome,
-                detail: detail.clone(),
-                remedy: remedy.clone(),
-            }),
+            Event::Stopped(group) => self.stopped.push(group.clone()),
+            Event::Check(check) => self.checks.push(check.clone()),
             Event::Verdict {
                 verdict,
                 exit_code,
@@ -338,54 +280,6 @@ impl Timeline {
             message,
         });
     }
-}
-
-fn release(event: &Event) -> Option<Release> {
-    let Event::RolloutStarted {
-        environment,
-        service,
-        deployment,
-        revision,
-        previous_revision,
-        image,
-        commit,
-    } = event.clone()
-    else {
-        return None;
-    };
-    Some(Release {
-        environment,
-        service,
-        deployment,
-        revision,
-        previous_revision,
-        image,
-        commit,
-    })
-}
-
-fn stopped(event: &Event) -> Option<Stopped> {
-    let Event::Stopped {
-        count,
-        stop_code,
-        reason,
-        exit_code,
-        container_reason,
-        hint,
-        log,
-    } = event.clone()
-    else {
-        return None;
-    };
-    Some(Stopped {
-        count,
-        stop_code,
-        reason,
-        exit_code,
-        container_reason,
-        hint,
-        log,
-    })
 }
 
 fn track<'a>(tracks: &'a mut Vec<Track>, name: &str) -> &'a mut Track {

@@ -11,7 +11,7 @@ use super::rollback::{Undo, Undone, undo};
 use super::{Diagnosis, Plan, Verdict};
 use crate::config::DeployThrough;
 use crate::release::{ReleaseTags, Revision};
-use crate::report::Event;
+use crate::report::{Event, Release};
 
 /// What to do when a release cannot succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -194,7 +194,7 @@ fn plan_of(
 
 /// Says what the following events are about.
 fn announce(engine: &Engine<'_>, plan: &Plan, image: &ReleaseImage) {
-    engine.reporter.event(Event::RolloutStarted {
+    engine.reporter.event(Event::RolloutStarted(Release {
         environment: engine.environment.name.clone(),
         service: engine.environment.service.clone(),
         deployment: plan.deployment.clone(),
@@ -202,7 +202,7 @@ fn announce(engine: &Engine<'_>, plan: &Plan, image: &ReleaseImage) {
         previous_revision: plan.previous_revision.clone(),
         image: Some(image.reference.clone()),
         commit: image.tags.commit.clone(),
-    });
+    }));
 }
 
 /// Begins it in the environment's way.

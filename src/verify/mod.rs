@@ -9,9 +9,6 @@ mod facts;
 pub(crate) mod gather;
 pub(crate) mod pattern;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 pub use facts::{
     Balancer, Caller, CheckoutImage, Cluster, Container, Decision, Facts, Fetched, Image, Listener,
     LogGroup, MatchedOn, Missing, Network, Role, RouteTable, Rule, Secret, SecurityGroup, Service,
@@ -19,20 +16,7 @@ pub use facts::{
 };
 pub use gather::gather;
 
-pub use crate::report::CheckOutcome;
-
-/// A check that was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Check {
-    /// What was checked.
-    pub name: String,
-    /// How it came out.
-    pub outcome: CheckOutcome,
-    /// What was seen.
-    pub detail: String,
-    /// What to do about it, where something is to be done.
-    pub remedy: Option<String>,
-}
+pub use crate::report::{Check, CheckOutcome};
 
 impl Check {
     fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quilt_mcp_deploy::report::timeline::Timeline;
-use quilt_mcp_deploy::report::{ErrorReport, Event, Record, Stage, View};
+use quilt_mcp_deploy::report::{ErrorReport, Event, Record, Release, Stage, StoppedGroup, View};
 use serde_json::json;
 
 const DEPLOYMENT: &str = "ecs-svc/1234567890123456789";
@@ -100,7 +100,7 @@ impl Run {
                 stage: Stage::Rollout,
             },
         );
-        self.at(5.0, Event::RolloutStarted {
+        self.at(5.0, Event::RolloutStarted(Release {
             environment: "staging".into(),
             service: "acme-mcp-server".into(),
             deployment: DEPLOYMENT.into(),
@@ -108,7 +108,7 @@ impl Run {
             previous_revision: Some(BEFORE.into()),
             image: Some("123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme-mcp-server@sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824".into()),
             commit: Some("3f2a9c1b0d4e4f5a8b7c6d5e4f3a2b1c0d9e8f7a".into()),
-        });
+        }));
         self.deployment(5.2, 0, 2, 0, "IN_PROGRESS");
         self.at(
             5.2,
@@ -211,7 +211,7 @@ impl Run {
     fn diagnosis(&mut self, seconds: f64) {
         self.at(
             seconds,
-            Event::Stopped {
+            Event::Stopped(StoppedGroup {
                 count: 2,
                 stop_code: "EssentialContainerExited".into(),
                 reason: "Essential container in task exited".into(),
@@ -223,7 +223,7 @@ impl Run {
                     "the catalogue cannot be opened: 100 % full".into(),
                     HOSTILE.into(),
                 ],
-            },
+            }),
         );
     }
 

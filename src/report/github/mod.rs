@@ -5,8 +5,7 @@
 
 mod summary;
 
-use super::timeline::Stopped;
-use super::{CheckOutcome, ErrorReport, Event};
+use super::{CheckOutcome, ErrorReport, Event, StoppedGroup};
 use crate::printable::many_lines;
 
 pub use summary::{JobSummary, summary};
@@ -14,13 +13,11 @@ pub use summary::{JobSummary, summary};
 /// What stands above an annotation.
 const TITLE: &str = "quilt-mcp-deploy";
 
-/// The annotation that `event` deserves; `stopped` is the diagnosis that it may carry.
-pub fn annotation(event: &Event, stopped: Option<&Stopped>) -> Option<String> {
+/// The annotation that `event` deserves.
+pub fn annotation(event: &Event) -> Option<String> {
     match event {
         Event::Warning { message } => Some(command("warning", TITLE, message)),
-        Event::Stopped { .. } => {
-            stopped.map(|stopped| command("error", &stopped.headline(), &explanation(stopped)))
-        }
+        Event::Stopped(group) => Some(command("error", &group.headline(), &explanation(group))),
         Event::OtherDeployment { id, revision } => {
             let revision = crate::arn::last_part(revision);
             Some(command(
@@ -38,22 +35,17 @@ pub fn annotation(event: &Event, stopped: Option<&Stopped>) -> Option<String> {
             &format!("rollout {}", verdict.replace('_', " ")),
             explanation,
         )),
-        Event::Check {
-            name,
-            outcome,
-            detail,
-            remedy,
-        } => {
-            let level = match outcome {
+        Event::Check(check) => {
+            let level = match check.outcome {
                 CheckOutcome::Failed => "error",
                 CheckOutcome::Warning | CheckOutcome::Unknown => "warning",
                 CheckOutcome::Ok | CheckOutcome::Skipped => return None,
             };
-            let remedy = remedy.as_ref().map(|remedy| format!("\n{remedy}"));
+            let remedy = check.remedy.as_ref().map(|remedy| format!("\n{remedy}"));
             Some(command(
                 level,
-                name,
-                &format!("{detail}{}", remedy.unwrap_or_default()),
+                &check.name,
+                &format!("{}{}", check.detail, remedy.unwrap_or_default()),
             ))
         }
         _ => None,
@@ -70,7 +62,7 @@ pub fn error(error: &ErrorReport) -> String {
     )
 }
 
-fn explanation(stopped: &Stopped) -> String {
+fn explanation(stopped: &StoppedGroup) -> String {
     let container = stopped
         .container_reason
         .as_ref()
@@ -123,7 +115,7 @@ mod tests {
     fn commands_carry_any_text() {
         let message = "100 %\n::error::x, y: z \u{1b}[1m ##[error]".to_owned();
         assert_eq!(
-            annotation(&Event::Warning { message }, None).unwrap(),
+            annotation(&Event::Warning { message }).unwrap(),
             "::warning title=quilt-mcp-deploy::100 %25%0A::error::x, y: z \\u{1b}[1m ## [error]"
         );
         assert_eq!(

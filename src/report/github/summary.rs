@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use crate::arn::last_part;
 use crate::printable::{many_lines, one_line};
+use crate::report::StoppedGroup;
 use crate::report::table::short_id;
-use crate::report::timeline::{Stopped, Timeline};
+use crate::report::timeline::Timeline;
 use crate::report::{CheckOutcome, Event, Record, ReportError, View};
 
 /// GitHub takes 1 MiB a step; this leaves room for others.
@@ -93,7 +94,7 @@ fn stages(text: &mut String, timeline: &Timeline) {
     text.push('\n');
 }
 
-fn group(text: &mut String, stopped: &Stopped) {
+fn group(text: &mut String, stopped: &StoppedGroup) {
     let _ = writeln!(
         text,
         "**{}**\n\n{}\n",
@@ -270,7 +271,7 @@ mod tests {
         assert_eq!(longest_run_of_backticks("a ``` b `````"), 5);
         let mut text = String::new();
         let log = vec!["```".into(), "<script>".into()];
-        let stopped = Stopped {
+        let stopped = StoppedGroup {
             count: 1,
             stop_code: "x".into(),
             reason: "y".into(),

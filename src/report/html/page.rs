@@ -5,8 +5,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::chart::{chart, class, mark};
 use crate::arn::last_part;
 use crate::printable::one_line;
+use crate::report::StoppedGroup;
 use crate::report::style::Tone;
-use crate::report::timeline::{Stopped, Timeline, Track};
+use crate::report::timeline::{Timeline, Track};
 
 /// Nothing is fetched and nothing runs, whatever a log line says.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -164,7 +165,7 @@ fn diagnosis(timeline: &Timeline) -> Markup {
     }
 }
 
-fn group(stopped: &Stopped) -> Markup {
+fn group(stopped: &StoppedGroup) -> Markup {
     html! {
         article {
             h3 { (stopped.headline()) }

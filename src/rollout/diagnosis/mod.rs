@@ -10,6 +10,7 @@ use self::hints::{Ending, hint};
 use super::Plan;
 use super::observation::{Container, History, StopCode, TargetState, Task};
 use super::preflight::Snapshot;
+use crate::report::StoppedGroup;
 use crate::stack::StackFailure;
 
 /// What is known of a failure.
@@ -36,25 +37,6 @@ pub struct HealthCheck {
     pub port: String,
     /// The HTTP codes that it takes for healthy, for example `200-299`.
     pub expects: String,
-}
-
-/// Tasks that stopped the same way.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub struct StoppedGroup {
-    /// How many.
-    pub count: usize,
-    /// ECS's code.
-    pub stop_code: String,
-    /// ECS's words.
-    pub reason: String,
-    /// The container's exit code.
-    pub exit_code: Option<i32>,
-    /// The container's own reason, where it adds something.
-    pub container_reason: Option<String>,
-    /// What it usually means.
-    pub hint: Option<String>,
-    /// The last lines that one of them wrote.
-    pub log: Vec<String>,
 }
 
 impl Diagnosis {
