@@ -315,7 +315,7 @@ pub async fn repository(
 pub type Shown = tokio::sync::mpsc::UnboundedReceiver<PublishProgress>;
 
 /// Where a push tells how it gets on, and where that is read.
-pub fn progress_channel() -> (crate::registry::push::ProgressSink, Shown) {
+pub fn progress_channel() -> (crate::registry::ProgressSink, Shown) {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     // A progress that nobody reads any more is not worth a word.
     (

@@ -16,6 +16,7 @@ mod inspect;
 pub mod push;
 mod retry;
 mod scan;
+mod target;
 mod upload;
 
 pub use access::Access;
@@ -24,6 +25,7 @@ pub use copy::{Copy, CopyError};
 pub use credentials::{Credentials, Renewal};
 pub use ecr::{Ecr, PublishedImage, Repository, TagImmutability};
 pub use inspect::{About, Inspector};
-pub use push::{PublishProgress, Published, PushError, SbomState, publish_image, published_before};
+pub use push::{Published, SbomState, publish_image, published_before};
 pub use retry::RetryPolicy;
 pub use scan::{Finding, Scan, ScanError, Severity};
+pub use target::{ProgressSink, PublishProgress, PushError};

@@ -3,17 +3,15 @@
 mod bundle;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
 use self::bundle::Bundle;
 use super::access::Access;
-use super::client::{Failure, Manifest, RemoteRepository};
+use super::client::{Failure, RemoteRepository};
 use super::copied::{Copied, Moved, Part};
-use super::push::{ProgressSink, PublishProgress, PushError, Tagging};
-use super::upload::{Outcome, Upload};
+use super::target::{Failed, ProgressSink, PushError, Target, notify};
+use super::upload::Outcome;
 use crate::image::{BlobDescriptor, Digest, RepositoryName, Tag};
 
 /// Blobs that are copied at the same time.
@@ -45,11 +43,9 @@ pub enum CopyError {
 /// A copy of one image between two repositories.
 pub struct Copy<'a> {
     from: &'a Access,
-    to: &'a Access,
-    digest: &'a Digest,
     source: RemoteRepository,
-    target: RemoteRepository,
-    progress: ProgressSink,
+    target: Target<'a>,
+    digest: &'a Digest,
 }
 
 impl<'a> Copy<'a> {
@@ -63,20 +59,14 @@ impl<'a> Copy<'a> {
         digest: &'a Digest,
         progress: ProgressSink,
     ) -> Result<Self, CopyError> {
-        let connected = |access: &Access, failure: Failure| {
-            PushError::explain(access, "connecting", failure, digest)
-        };
+        let source = RemoteRepository::connect(from)
+            .await
+            .map_err(|failure| PushError::explain(from, "connecting", failure, digest))?;
         Ok(Self {
-            source: RemoteRepository::connect(from)
-                .await
-                .map_err(|failure| connected(from, failure))?,
-            target: RemoteRepository::connect(to)
-                .await
-                .map_err(|failure| connected(to, failure))?,
             from,
-            to,
+            source,
+            target: Target::connect(to, digest, progress).await?,
             digest,
-            progress,
         })
     }
 
@@ -86,16 +76,14 @@ impl<'a> Copy<'a> {
     /// # Errors
     /// As [`Copy::run`].
     pub async fn plan(&self, tag: &Tag, target_exists: bool) -> Result<Copied, CopyError> {
-        let tagged = !target_exists || !self.tag_names_it(tag).await?;
+        let tagged = !target_exists || !self.target.tag_names(tag, self.digest).await?;
         let bundle = self.read().await?;
         let mut plan = Copied {
             tagged,
             ..Copied::default()
         };
         for blob in &bundle.blobs {
-            let has = || self.target.has_blob(&blob.digest);
-            let operation = "looking for a blob";
-            let present = target_exists && self.at_target(operation, &blob.digest, has).await?;
+            let present = target_exists && self.target_has(&blob.digest).await?;
             let how = match (present, self.is_one_registry()) {
                 (true, _) => Moved::Present,
                 (false, true) => Moved::Mounted,
@@ -120,60 +108,40 @@ impl<'a> Copy<'a> {
     /// When the tag names another image, when the source lacks a part or gives other bytes, and
     /// when the target refuses or cannot be reached.
     pub async fn run(&self, tag: &Tag) -> Result<Copied, CopyError> {
-        let already = self.tag_names_it(tag).await?;
+        let already = self.target.tag_names(tag, self.digest).await?;
         let bundle = self.read().await?;
         let mut copied = Copied::default();
         for part in self.copy_blobs(&bundle.blobs).await? {
             copied.add(part);
         }
         for (digest, manifest) in &bundle.manifests {
-            self.put(digest, manifest).await?;
+            let operation = writing(digest);
+            let put = self.target.put(&operation, manifest).await;
+            put.map_err(|failed| self.target.explain(failed))?;
         }
         let known = self.known_referrers(&bundle).await?;
         for (mut part, manifest) in bundle.referrers_where(known.as_deref()) {
             // An image is whole without what refers to it: as in a push, a refusal ends nothing.
-            if part.how == Moved::Copied
-                && let Some(refusal) = self.offer(&part.digest, manifest).await?
-            {
-                tracing::debug!(%refusal, digest = %part.digest, "not taken");
-                part.how = Moved::NotTaken;
+            if part.how == Moved::Copied {
+                match self.target.put(&writing(&part.digest), manifest).await {
+                    Ok(()) => {}
+                    Err(Failed { failure, .. }) if failure.is_refusal() => {
+                        tracing::debug!(%failure, digest = %part.digest, "not taken");
+                        part.how = Moved::NotTaken;
+                    }
+                    Err(failed) => return Err(self.target.explain(failed).into()),
+                }
             }
             copied.add(part);
         }
         if !already && let Some((digest, manifest)) = bundle.manifests.last() {
-            let tagging = Tagging {
-                target: self.to,
-                remote: &self.target,
-                tag,
-                manifest,
-                digest,
-                progress: &self.progress,
-            };
-            copied.tagged = tagging.write().await?;
+            copied.tagged = self.target.write_tag(tag, manifest, digest).await?;
         }
         Ok(copied)
     }
 
     fn is_one_registry(&self) -> bool {
-        self.from.repository.registry() == self.to.repository.registry()
-    }
-
-    async fn tag_names_it(&self, tag: &Tag) -> Result<bool, CopyError> {
-        let lookup = || self.target.tagged_digest(tag);
-        match self
-            .at_target("looking up the tag", self.digest, lookup)
-            .await?
-        {
-            None => Ok(false),
-            Some(existing) if existing == *self.digest => Ok(true),
-            Some(existing) => Err(PushError::TagTaken {
-                repository: self.to.repository.clone(),
-                tag: tag.clone(),
-                existing,
-                ours: self.digest.clone(),
-            }
-            .into()),
-        }
+        self.from.repository.registry() == self.target.access.repository.registry()
     }
 
     /// The digests of the referrers that the target has; none where it knows no referrers.
@@ -181,10 +149,13 @@ impl<'a> Copy<'a> {
         if bundle.referrers.is_empty() {
             return Ok(None);
         }
-        let list = || self.target.referrers(self.digest);
-        let operation = "listing what refers to the image";
-        let known = self.at_target(operation, self.digest, list).await?;
-        Ok(known.map(|known| known.into_iter().map(|referrer| referrer.digest).collect()))
+        let known = self.target.referrers(self.digest).await;
+        known.map_err(|failed| self.target.explain(failed).into())
+    }
+
+    async fn target_has(&self, digest: &Digest) -> Result<bool, CopyError> {
+        let has = self.target.has(digest).await;
+        has.map_err(|failed| self.target.explain(failed).into())
     }
 
     async fn copy_blobs(&self, blobs: &[BlobDescriptor]) -> Result<Vec<Part>, CopyError> {
@@ -198,8 +169,7 @@ impl<'a> Copy<'a> {
 
     async fn copy_blob(&self, blob: &BlobDescriptor, folder: &Path) -> Result<Part, CopyError> {
         let digest = &blob.digest;
-        let has = || self.target.has_blob(digest);
-        if self.at_target("looking for a blob", digest, has).await? {
+        if self.target_has(digest).await? {
             return Ok(Part::blob(blob, Moved::Present));
         }
         if self.is_one_registry() && self.mount(digest).await? {
@@ -208,7 +178,8 @@ impl<'a> Copy<'a> {
         let file = folder.join(digest.hex());
         let fetch = || self.source.fetch_blob(blob, &file);
         self.at_source(&format!("fetching {digest}"), fetch).await?;
-        let outcome = self.upload(blob, &file).await?;
+        let sent = self.target.send(blob, &file).await;
+        let outcome = sent.map_err(|failed| self.target.explain(failed))?;
         // The folder goes in the end; a file that is needed no more need not wait for that.
         drop(tokio::fs::remove_file(&file).await);
         let how = match outcome {
@@ -221,78 +192,15 @@ impl<'a> Copy<'a> {
     /// Whether the registry took the blob over from its other repository. One that refuses gets
     /// the bytes instead.
     async fn mount(&self, digest: &Digest) -> Result<bool, CopyError> {
-        let operation = "mounting a blob";
-        let mount = || self.target.mount_blob(digest, self.from.repository.path());
-        let mounted = self.to.retry.run(mount, self.notify(operation)).await;
-        match mounted {
-            Err(failure) if failure.is_refusal() => {
+        let source = self.from.repository.path();
+        let mount = || self.target.remote.mount_blob(digest, source);
+        match self.target.attempt("mounting a blob", digest, mount).await {
+            Err(Failed { failure, .. }) if failure.is_refusal() => {
                 tracing::debug!(%failure, %digest, "not mounted");
                 Ok(false)
             }
-            mounted => mounted
-                .map_err(|failure| PushError::explain(self.to, operation, failure, digest).into()),
+            mounted => mounted.map_err(|failed| self.target.explain(failed).into()),
         }
-    }
-
-    async fn upload(&self, blob: &BlobDescriptor, file: &Path) -> Result<Outcome, CopyError> {
-        let upload = Upload {
-            repository: &self.target,
-            blob: blob.clone(),
-            file: file.to_owned(),
-            broken: Default::default(),
-        };
-        let (progress, digest, size) = (self.progress.clone(), blob.digest.clone(), blob.size);
-        let sent = Arc::new(move |sent| {
-            let digest = digest.clone();
-            progress(PublishProgress::BlobSending { digest, sent, size });
-        });
-        let operation = format!("uploading {}", blob.digest);
-        self.at_target(&operation, &blob.digest, || upload.attempt(sent.clone()))
-            .await
-    }
-
-    /// Puts a manifest under its digest.
-    async fn put(&self, digest: &Digest, manifest: &Manifest) -> Result<(), CopyError> {
-        match self.offer(digest, manifest).await? {
-            None => Ok(()),
-            Some(refusal) => {
-                let operation = format!("writing the manifest {digest}");
-                Err(PushError::explain(self.to, &operation, refusal, digest).into())
-            }
-        }
-    }
-
-    /// The same; gives the registry's refusal, where that is what became of it.
-    async fn offer(
-        &self,
-        digest: &Digest,
-        manifest: &Manifest,
-    ) -> Result<Option<Failure>, CopyError> {
-        let operation = format!("writing the manifest {digest}");
-        let put = || self.target.put_manifest(digest.as_str(), manifest);
-        match self.to.retry.run(put, self.notify(&operation)).await {
-            Ok(Some(reported)) => match self.mismatch(&operation, digest, reported) {
-                Some(error) => Err(error.into()),
-                None => Ok(None),
-            },
-            // No digest in the answer: read what was written.
-            Ok(None) => {
-                let read = || self.target.manifest_of(digest);
-                self.at_target(&operation, digest, read).await?;
-                Ok(None)
-            }
-            Err(refusal) if refusal.is_refusal() => Ok(Some(refusal)),
-            Err(failure) => Err(PushError::explain(self.to, &operation, failure, digest).into()),
-        }
-    }
-
-    /// What is wrong where the registry reports another digest than ours.
-    fn mismatch(&self, operation: &str, ours: &Digest, reported: Digest) -> Option<PushError> {
-        if reported == *ours {
-            return None;
-        }
-        let failure = Failure::Digest { reported };
-        Some(PushError::explain(self.to, operation, failure, ours))
     }
 
     async fn at_source<T, F>(
@@ -303,7 +211,8 @@ impl<'a> Copy<'a> {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let result = self.from.retry.run(attempt, self.notify(operation)).await;
+        let notify = notify(&self.target.progress, operation);
+        let result = self.from.retry.run(attempt, notify).await;
         result.map_err(|failure| self.source_error(operation, &failure.to_string()))
     }
 
@@ -312,31 +221,11 @@ impl<'a> Copy<'a> {
             repository: self.from.repository.clone(),
             operation: operation.to_owned(),
             reason: reason.to_owned(),
-            to: self.to.repository.clone(),
+            to: self.target.access.repository.clone(),
         }
     }
+}
 
-    async fn at_target<T, F>(
-        &self,
-        operation: &str,
-        content: &Digest,
-        attempt: impl FnMut() -> F,
-    ) -> Result<T, CopyError>
-    where
-        F: Future<Output = Result<T, Failure>>,
-    {
-        let result = self.to.retry.run(attempt, self.notify(operation)).await;
-        result.map_err(|failure| PushError::explain(self.to, operation, failure, content).into())
-    }
-
-    fn notify(&self, operation: &str) -> impl FnMut(&Failure, Duration) {
-        let operation = operation.to_owned();
-        move |failure, wait| {
-            (self.progress)(PublishProgress::Retrying {
-                operation: operation.clone(),
-                reason: failure.to_string(),
-                wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-            });
-        }
-    }
+fn writing(digest: &Digest) -> String {
+    format!("writing the manifest {digest}")
 }

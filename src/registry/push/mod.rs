@@ -1,27 +1,21 @@
 //! Publishing: an image of this machine becomes a tagged image of a registry.
 
 mod before;
-mod error;
 mod sbom;
-mod tagging;
 
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures::{TryStreamExt, stream};
 use serde::Serialize;
 
 use super::access::Access;
-use super::client::{Failure, Manifest, RemoteRepository};
-use super::upload::{Outcome, Upload};
+use super::client::Manifest;
+use super::target::{ProgressSink, PushError, Target};
+use super::upload::Outcome;
 use crate::image::check;
 use crate::image::{BlobDescriptor, Digest, Image, ImageReference, RepositoryName, Tag};
 pub use before::published_before;
-pub use error::PushError;
 pub use sbom::SbomState;
-pub(super) use tagging::Tagging;
 
 /// Blobs that are sent at the same time.
 const PARALLEL_BLOBS: usize = 4;
@@ -74,59 +68,6 @@ impl Published {
     }
 }
 
-/// What publishing tells while it works.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "step", rename_all = "snake_case")]
-pub enum PublishProgress {
-    /// The repository has this blob already.
-    BlobPresent {
-        /// The blob.
-        digest: Digest,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// Part of a blob is on its way; starts again from the beginning after a retry.
-    BlobSending {
-        /// The blob.
-        digest: Digest,
-        /// Bytes sent so far.
-        sent: u64,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// A blob is in the repository.
-    BlobSent {
-        /// The blob.
-        digest: Digest,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// A request met trouble that may pass.
-    Retrying {
-        /// What was tried.
-        operation: String,
-        /// What went wrong.
-        reason: String,
-        /// Wait before the next attempt, in milliseconds.
-        wait_ms: u64,
-    },
-    /// The registry does not take the image's list of components; the image is whole without it.
-    NotAttached {
-        /// What was tried, and what the registry answered.
-        reason: String,
-    },
-    /// The tag names the image.
-    Tagged {
-        /// The tag.
-        tag: Tag,
-        /// The image's digest.
-        digest: Digest,
-    },
-}
-
-/// Receives [`PublishProgress`]; shared with the uploads that run side by side.
-pub type ProgressSink = Arc<dyn Fn(PublishProgress) + Send + Sync>;
-
 /// Pushes `image` to `target` under `tag`, and verifies that the registry holds these very bytes.
 ///
 /// A tag that names this image already is left alone (`pushed: false`); one that names
@@ -144,9 +85,10 @@ pub async fn publish_image(
     progress: ProgressSink,
 ) -> Result<Published, PushError> {
     check::check(image)?;
-    let push = Push::new(target, tag, progress).await?;
     let mut published = Published::already(target, tag, &image.digest, image.blobs().len());
-    if push.tag_names(&image.digest).await? {
+    let target = Target::connect(target, &image.digest, progress).await?;
+    let push = Push { target, tag };
+    if push.target.tag_names(tag, &image.digest).await? {
         return Ok(published);
     }
     let sent = push.send_blobs(image).await?;
@@ -166,46 +108,11 @@ struct Sent {
 
 /// One publication under way.
 struct Push<'a> {
-    target: &'a Access,
+    target: Target<'a>,
     tag: &'a Tag,
-    remote: RemoteRepository,
-    progress: ProgressSink,
 }
 
-impl<'a> Push<'a> {
-    async fn new(
-        target: &'a Access,
-        tag: &'a Tag,
-        progress: ProgressSink,
-    ) -> Result<Self, PushError> {
-        Ok(Self {
-            remote: RemoteRepository::connect(target).await.map_err(|failure| {
-                PushError::Refused {
-                    repository: target.repository.clone(),
-                    operation: "preparing the connection".to_owned(),
-                    reason: failure.to_string(),
-                }
-            })?,
-            target,
-            tag,
-            progress,
-        })
-    }
-
-    /// Whether the tag names `ours` already; an error if it names another image.
-    async fn tag_names(&self, ours: &Digest) -> Result<bool, PushError> {
-        let operation = format!("looking up the tag {}", self.tag);
-        let existing = self
-            .retrying(&operation, || self.remote.tagged_digest(self.tag))
-            .await
-            .map_err(|failure| PushError::explain(self.target, &operation, failure, ours))?;
-        match existing {
-            None => Ok(false),
-            Some(existing) if existing == *ours => Ok(true),
-            Some(existing) => Err(PushError::taken(self.target, self.tag, existing, ours)),
-        }
-    }
-
+impl Push<'_> {
     async fn send_blobs(&self, image: &Image) -> Result<Sent, PushError> {
         let sent = Sent::default();
         stream::iter(image.blobs().into_iter().map(Ok::<_, PushError>))
@@ -228,93 +135,17 @@ impl<'a> Push<'a> {
         image: &Image,
         blob: &BlobDescriptor,
     ) -> Result<Option<u64>, PushError> {
-        self.send_file(blob, &image.blob_path(&blob.digest))
-            .await
-            .map_err(|failed| failed.explain(self.target))
-    }
-
-    async fn send_file(&self, blob: &BlobDescriptor, file: &Path) -> Result<Option<u64>, Failed> {
-        let operation = format!("uploading {}", blob.digest);
-        let upload = Upload {
-            repository: &self.remote,
-            blob: blob.clone(),
-            file: file.to_owned(),
-            broken: Default::default(),
-        };
-        let (digest, size) = (blob.digest.clone(), blob.size);
-        let (progress, sending) = (self.progress.clone(), digest.clone());
-        let sent = Arc::new(move |sent| {
-            let digest = sending.clone();
-            progress(PublishProgress::BlobSending { digest, sent, size });
-        });
-        let outcome = self
-            .retrying(&operation, || upload.attempt(sent.clone()))
-            .await
-            .map_err(|failure| Failed::new(&operation, failure, &digest))?;
-        if outcome == Outcome::Sent {
-            (self.progress)(PublishProgress::BlobSent { digest, size });
-            Ok(Some(size))
-        } else {
-            (self.progress)(PublishProgress::BlobPresent { digest, size });
-            Ok(None)
-        }
-    }
-
-    /// Writes a manifest under its digest.
-    async fn put_by_digest(&self, operation: &str, manifest: &Manifest) -> Result<(), Failed> {
-        let digest = Digest::of(&manifest.content);
-        let put = || self.remote.put_manifest(digest.as_str(), manifest);
-        match self.retrying(operation, put).await {
-            Ok(Some(reported)) if reported != digest => Err(Failure::Digest { reported }),
-            result => result.map(drop),
-        }
-        .map_err(|failure| Failed::new(operation, failure, &digest))
+        let file = image.blob_path(&blob.digest);
+        let outcome = self.target.send(blob, &file).await;
+        let outcome = outcome.map_err(|failed| self.target.explain(failed))?;
+        Ok((outcome == Outcome::Sent).then_some(blob.size))
     }
 
     /// Whether it was us who tagged the image: another publication of it may be faster.
     async fn tag(&self, image: &Image) -> Result<bool, PushError> {
-        let tagging = Tagging {
-            target: self.target,
-            remote: &self.remote,
-            tag: self.tag,
-            manifest: &manifest_of(image),
-            digest: &image.digest,
-            progress: &self.progress,
-        };
-        tagging.write().await
-    }
-
-    async fn retrying<T, F>(
-        &self,
-        operation: &str,
-        attempt: impl FnMut() -> F,
-    ) -> Result<T, Failure>
-    where
-        F: Future<Output = Result<T, Failure>>,
-    {
-        let notify = notify(&self.progress, operation);
-        self.target.retry.run(attempt, notify).await
-    }
-}
-
-/// A step that failed, and the content that it was about.
-struct Failed {
-    operation: String,
-    failure: Failure,
-    content: Digest,
-}
-
-impl Failed {
-    fn new(operation: &str, failure: Failure, content: &Digest) -> Self {
-        Self {
-            operation: operation.to_owned(),
-            failure,
-            content: content.clone(),
-        }
-    }
-
-    fn explain(self, target: &Access) -> PushError {
-        PushError::explain(target, &self.operation, self.failure, &self.content)
+        self.target
+            .write_tag(self.tag, &manifest_of(image), &image.digest)
+            .await
     }
 }
 
@@ -322,16 +153,5 @@ fn manifest_of(image: &Image) -> Manifest {
     Manifest {
         content: image.manifest.clone(),
         media_type: image.manifest_media_type.clone(),
-    }
-}
-
-/// Tells of every failed attempt at `operation`.
-fn notify(progress: &ProgressSink, operation: &str) -> impl FnMut(&Failure, Duration) {
-    move |failure, wait| {
-        progress(PublishProgress::Retrying {
-            operation: operation.to_owned(),
-            reason: failure.to_string(),
-            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-        });
     }
 }

@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failed, PublishProgress, Push, PushError, manifest_of};
+use super::{Push, PushError, manifest_of};
 use crate::image::{BlobDescriptor, Digest, Image, sbom};
 use crate::registry::client::{Failure, Manifest};
+use crate::registry::target::{Failed, PublishProgress};
 
 /// The configuration of an artifact that has none.
 const EMPTY: &[u8] = b"{}";
@@ -38,40 +39,37 @@ impl Push<'_> {
         let Some(document) = document else {
             return Ok(SbomState::None);
         };
-        self.put_by_digest("writing the image's manifest", &manifest_of(image))
+        self.target
+            .put("writing the image's manifest", &manifest_of(image))
             .await
-            .map_err(|failed| failed.explain(self.target))?;
+            .map_err(|failed| self.target.explain(failed))?;
         match self.attach(image, &document).await {
             Ok(state) => Ok(state),
             Err(Failed {
                 operation, failure, ..
             }) if failure.is_refusal() => {
-                (self.progress)(PublishProgress::NotAttached {
+                (self.target.progress)(PublishProgress::NotAttached {
                     reason: format!("{operation}: {failure}"),
                 });
                 Ok(SbomState::NotTaken)
             }
-            Err(failed) => Err(failed.explain(self.target)),
+            Err(failed) => Err(self.target.explain(failed)),
         }
     }
 
     async fn attach(&self, image: &Image, document: &[u8]) -> Result<SbomState, Failed> {
-        let operation = "listing what refers to the image";
-        let referrers = self
-            .retrying(operation, || self.remote.referrers(&image.digest))
-            .await
-            .map_err(|failure| Failed::new(operation, failure, &image.digest))?;
-        let Some(referrers) = referrers else {
+        let Some(referrers) = self.target.referrers(&image.digest).await? else {
             return Ok(SbomState::NotTaken);
         };
         let manifest = manifest(image, document);
         let digest = Digest::of(&manifest.content);
-        if referrers.iter().any(|referrer| referrer.digest == digest) {
+        if referrers.contains(&digest) {
             return Ok(SbomState::Present);
         }
         self.send_content(document).await?;
         self.send_content(EMPTY).await?;
-        self.put_by_digest("attaching the list of components", &manifest)
+        self.target
+            .put("attaching the list of components", &manifest)
             .await?;
         Ok(SbomState::Attached)
     }
@@ -88,7 +86,7 @@ impl Push<'_> {
         };
         let mut file = tempfile::NamedTempFile::new().map_err(unwritable)?;
         std::io::Write::write_all(&mut file, content).map_err(unwritable)?;
-        self.send_file(&blob, file.path()).await.map(drop)
+        self.target.send(&blob, file.path()).await.map(drop)
     }
 }
 

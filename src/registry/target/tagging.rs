@@ -2,34 +2,51 @@
 
 use std::time::Duration;
 
-use super::{ProgressSink, PublishProgress, PushError, notify};
+use super::{PublishProgress, PushError, Target, notify};
 use crate::image::{Digest, Tag};
-use crate::registry::access::Access;
-use crate::registry::client::{Failure, Manifest, RemoteRepository};
+use crate::registry::client::{Failure, Manifest};
 
-/// The tagging of an image whose every part is in the repository.
-pub(in crate::registry) struct Tagging<'a> {
-    pub target: &'a Access,
-    pub remote: &'a RemoteRepository,
-    pub tag: &'a Tag,
-    pub manifest: &'a Manifest,
-    /// The manifest's digest.
-    pub digest: &'a Digest,
-    pub progress: &'a ProgressSink,
-}
-
-impl Tagging<'_> {
-    /// Writes the tag; whether it was us: another publication of the image may be faster.
+impl Target<'_> {
+    /// Tags an image whose every part is in the repository; whether it was us: another publication
+    /// of it may be faster.
     ///
     /// A request whose answer is lost may have been carried out, and then the next one may be
     /// refused. So where there is no good answer, the tag itself is asked.
-    pub async fn write(&self) -> Result<bool, PushError> {
+    pub(in crate::registry) async fn write_tag(
+        &self,
+        tag: &Tag,
+        manifest: &Manifest,
+        digest: &Digest,
+    ) -> Result<bool, PushError> {
+        let tagging = Tagging {
+            target: self,
+            tag,
+            manifest,
+            digest,
+        };
+        tagging.write().await
+    }
+}
+
+/// One tag of one image.
+struct Tagging<'a> {
+    target: &'a Target<'a>,
+    tag: &'a Tag,
+    manifest: &'a Manifest,
+    /// The manifest's digest.
+    digest: &'a Digest,
+}
+
+impl Tagging<'_> {
+    async fn write(&self) -> Result<bool, PushError> {
         let operation = format!("tagging the image {}", self.tag);
         let mut may_be_ours = false;
-        let mut notify = notify(self.progress, &operation);
-        let attempt = || self.remote.put_manifest(self.tag.as_str(), self.manifest);
+        let mut notify = notify(&self.target.progress, &operation);
+        let remote = &self.target.remote;
+        let attempt = || remote.put_manifest(self.tag.as_str(), self.manifest);
         let result = self
             .target
+            .access
             .retry
             .run(attempt, |failure: &Failure, wait: Duration| {
                 may_be_ours |= failure.leaves_open();
@@ -53,7 +70,7 @@ impl Tagging<'_> {
             }
         };
         if ours {
-            (self.progress)(PublishProgress::Tagged {
+            (self.target.progress)(PublishProgress::Tagged {
                 tag: self.tag.clone(),
                 digest: self.digest.clone(),
             });
@@ -71,10 +88,10 @@ impl Tagging<'_> {
         may_be_ours: bool,
     ) -> Result<bool, PushError> {
         let lookup = format!("looking up the tag {}", self.tag);
-        let retry = &self.target.retry;
+        let retry = &self.target.access.retry;
         let ask = || {
-            let asked = || self.remote.tagged_digest(self.tag);
-            retry.run(asked, notify(self.progress, &lookup))
+            let asked = || self.target.remote.tagged_digest(self.tag);
+            retry.run(asked, notify(&self.target.progress, &lookup))
         };
         let mut tagged = ask().await;
         if matches!(tagged, Ok(None)) && may_be_ours {
@@ -85,13 +102,13 @@ impl Tagging<'_> {
         match tagged {
             Ok(Some(existing)) if existing == *self.digest => Ok(may_be_ours),
             Ok(Some(existing)) => Err(PushError::taken(
-                self.target,
+                self.target.access,
                 self.tag,
                 existing,
                 self.digest,
             )),
             Err(lookup) if may_be_ours => Err(PushError::TagUnknown {
-                repository: self.target.repository.clone(),
+                repository: self.target.access.repository.clone(),
                 operation: operation.to_owned(),
                 reason: failure.to_string(),
                 lookup: lookup.to_string(),
@@ -101,6 +118,6 @@ impl Tagging<'_> {
     }
 
     fn explain(&self, operation: &str, failure: Failure) -> PushError {
-        PushError::explain(self.target, operation, failure, self.digest)
+        PushError::explain(self.target.access, operation, failure, self.digest)
     }
 }
