@@ -14,8 +14,7 @@ mod package_info;
 mod package_list;
 mod packages;
 mod page_errors;
-mod search_objects;
-mod search_packages;
+mod search;
 mod tabulator;
 mod tool;
 mod toolset;
@@ -53,8 +52,8 @@ impl Tools {
             .with::<packages::patch::PackagePatch>()
             .with::<packages::revision_delete::PackageRevisionDelete>()
             .with::<packages::revisions::PackageRevisions>()
-            .with::<search_objects::SearchObjects>()
-            .with::<search_packages::SearchPackages>()
+            .with::<search::objects::SearchObjects>()
+            .with::<search::packages::SearchPackages>()
             .with::<tabulator::list::TabulatorTableList>()
             .with::<tabulator::rename::TabulatorTableRename>()
             .with::<tabulator::set::TabulatorTableSet>()
@@ -97,12 +96,12 @@ pub fn documents() -> Vec<(&'static str, &'static str)> {
         entry::<packages::push::PushPackage>(),
         entry::<packages::revision_delete::DeletePackageRevision>(),
         entry::<packages::revisions::PackageRevisionsQuery>(),
-        entry::<search_objects::SearchObjectsQuery>(),
-        entry::<search_objects::SearchMoreObjectsQuery>(),
+        entry::<search::objects::SearchObjectsQuery>(),
+        entry::<search::objects::SearchMoreObjectsQuery>(),
         entry::<tabulator::list::TabulatorTablesQuery>(),
         entry::<tabulator::rename::RenameTabulatorTable>(),
         entry::<tabulator::set::SetTabulatorTable>(),
-        entry::<search_packages::SearchPackagesQuery>(),
-        entry::<search_packages::SearchMorePackagesQuery>(),
+        entry::<search::packages::SearchPackagesQuery>(),
+        entry::<search::packages::SearchMorePackagesQuery>(),
     ]
 }

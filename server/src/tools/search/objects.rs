@@ -2,20 +2,21 @@ use rmcp::schemars;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bytes::Bytes;
-use super::context::ToolContext;
-use super::error::ToolError;
-use super::input::{BucketName, MOST_BUCKETS, Text, UpTo, some_buckets};
-use super::page_errors::{InvalidInput, OperationError};
-use super::tool::Tool;
+use super::{Filter, MoreVariables, usual_size};
 use crate::registry::Operation;
+use crate::tools::bytes::Bytes;
+use crate::tools::context::ToolContext;
+use crate::tools::error::ToolError;
+use crate::tools::input::{BucketName, MOST_BUCKETS, Text, UpTo, some_buckets};
+use crate::tools::page_errors::{InvalidInput, OperationError};
+use crate::tools::tool::Tool;
 
 /// Full-text search over S3 objects.
-pub(super) struct SearchObjects;
+pub(in crate::tools) struct SearchObjects;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Input {
+pub(in crate::tools) struct Input {
     /// What to find in keys and indexed contents: words, or a query string such as ext:.csv (see quilt-platform://search_syntax); all objects when absent.
     query: Option<Text<1000>>,
     /// Only in these buckets; all that you may see when absent.
@@ -39,7 +40,7 @@ pub(super) struct Input {
 #[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all(deserialize = "lowercase", serialize = "SCREAMING_SNAKE_CASE"))]
 #[schemars(inline, rename_all = "lowercase")]
-pub(super) enum Order {
+pub(in crate::tools) enum Order {
     /// The best match first.
     #[default]
     #[serde(rename(serialize = "BEST_MATCH"))]
@@ -53,12 +54,8 @@ pub(super) enum Order {
     Key,
 }
 
-const fn usual_size() -> UpTo<100> {
-    UpTo::new(20)
-}
-
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Output {
+pub(in crate::tools) struct Output {
     /// How many objects match; absent when going on at a cursor.
     total: Option<i64>,
     /// The hits.
@@ -85,11 +82,11 @@ struct Hit {
     score: f64,
 }
 
-pub(super) struct SearchObjectsQuery;
-pub(super) struct SearchMoreObjectsQuery;
+pub(in crate::tools) struct SearchObjectsQuery;
+pub(in crate::tools) struct SearchMoreObjectsQuery;
 
 #[derive(Serialize)]
-pub(super) struct Variables {
+pub(in crate::tools) struct Variables {
     buckets: Option<Vec<BucketName>>,
     text: Option<String>,
     filter: Option<Filter>,
@@ -97,32 +94,15 @@ pub(super) struct Variables {
     order: Order,
 }
 
-#[derive(Serialize)]
-struct Filter {
-    modified: Period,
-}
-
-#[derive(Serialize)]
-struct Period {
-    gte: Option<String>,
-    lte: Option<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct MoreVariables {
-    after: String,
-    size: i64,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Data {
+pub(in crate::tools) struct Data {
     search_objects: SearchResult,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MoreData {
+pub(in crate::tools) struct MoreData {
     search_more_objects: MoreResult,
 }
 
@@ -155,14 +135,14 @@ struct Page {
 
 impl Operation for SearchObjectsQuery {
     const NAME: &'static str = "SearchObjects";
-    const DOCUMENT: &'static str = include_str!("search_objects.graphql");
+    const DOCUMENT: &'static str = include_str!("objects.graphql");
     type Variables = Variables;
     type Data = Data;
 }
 
 impl Operation for SearchMoreObjectsQuery {
     const NAME: &'static str = "SearchMoreObjects";
-    const DOCUMENT: &'static str = include_str!("search_more_objects.graphql");
+    const DOCUMENT: &'static str = include_str!("more_objects.graphql");
     type Variables = MoreVariables;
     type Data = MoreData;
 }
@@ -178,10 +158,7 @@ somebody has described; use this for single files. object_read shows a hit's tex
 
     async fn run(context: &ToolContext, input: Input) -> Result<Output, ToolError> {
         if let Some(after) = input.cursor {
-            let variables = MoreVariables {
-                after: after.into_string(),
-                size: input.size.get(),
-            };
+            let variables = MoreVariables::new(after, input.size);
             let answer = context.ask::<SearchMoreObjectsQuery>(&variables).await?;
             return match answer.search_more_objects {
                 MoreResult::ObjectsSearchResultSetPage(page) => Ok(page.into_output(None)),
@@ -210,17 +187,10 @@ impl TryFrom<Input> for Variables {
     type Error = ToolError;
 
     fn try_from(input: Input) -> Result<Self, ToolError> {
-        let bounded = input.modified_after.is_some() || input.modified_before.is_some();
-        let filter = bounded.then_some(Filter {
-            modified: Period {
-                gte: input.modified_after.map(Text::into_string),
-                lte: input.modified_before.map(Text::into_string),
-            },
-        });
         Ok(Self {
             buckets: some_buckets(input.buckets)?,
             text: input.query.map(Text::into_string),
-            filter,
+            filter: Filter::modified(input.modified_after, input.modified_before),
             size: input.size.get(),
             order: input.order,
         })

@@ -3,20 +3,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::bytes::Bytes;
-use super::context::ToolContext;
-use super::error::ToolError;
-use super::input::{BucketName, MOST_BUCKETS, Text, UpTo, some_buckets};
-use super::page_errors::{InvalidInput, OperationError};
-use super::tool::Tool;
+use super::{Filter, MoreVariables, usual_size};
 use crate::registry::Operation;
+use crate::tools::bytes::Bytes;
+use crate::tools::context::ToolContext;
+use crate::tools::error::ToolError;
+use crate::tools::input::{BucketName, MOST_BUCKETS, Text, UpTo, some_buckets};
+use crate::tools::page_errors::{InvalidInput, OperationError};
+use crate::tools::tool::Tool;
 
 /// Full-text search over packages.
-pub(super) struct SearchPackages;
+pub(in crate::tools) struct SearchPackages;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Input {
+pub(in crate::tools) struct Input {
     /// Words to find in names, messages, metadata and file names; all packages when absent.
     query: Option<Text<1000>>,
     /// Only in these buckets; all that you may see when absent.
@@ -42,7 +43,7 @@ pub(super) struct Input {
 #[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub(super) enum Order {
+pub(in crate::tools) enum Order {
     /// The best match first.
     #[default]
     Relevance,
@@ -60,12 +61,8 @@ const fn yes() -> bool {
     true
 }
 
-const fn usual_size() -> UpTo<100> {
-    UpTo::new(20)
-}
-
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Output {
+pub(in crate::tools) struct Output {
     /// How many packages match; absent when going on at a cursor.
     total: Option<i64>,
     /// The hits.
@@ -96,12 +93,12 @@ struct Hit {
     score: f64,
 }
 
-pub(super) struct SearchPackagesQuery;
-pub(super) struct SearchMorePackagesQuery;
+pub(in crate::tools) struct SearchPackagesQuery;
+pub(in crate::tools) struct SearchMorePackagesQuery;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Variables {
+pub(in crate::tools) struct Variables {
     buckets: Option<Vec<BucketName>>,
     text: String,
     filter: Option<Filter>,
@@ -110,32 +107,15 @@ pub(super) struct Variables {
     ordering: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Filter {
-    modified: Period,
-}
-
-#[derive(Serialize)]
-struct Period {
-    gte: Option<String>,
-    lte: Option<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct MoreVariables {
-    after: String,
-    size: i64,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Data {
+pub(in crate::tools) struct Data {
     search_packages: SearchResult,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MoreData {
+pub(in crate::tools) struct MoreData {
     search_more_packages: PageResult,
 }
 
@@ -182,14 +162,14 @@ struct RawHit {
 
 impl Operation for SearchPackagesQuery {
     const NAME: &'static str = "SearchPackages";
-    const DOCUMENT: &'static str = include_str!("search_packages.graphql");
+    const DOCUMENT: &'static str = include_str!("packages.graphql");
     type Variables = Variables;
     type Data = Data;
 }
 
 impl Operation for SearchMorePackagesQuery {
     const NAME: &'static str = "SearchMorePackages";
-    const DOCUMENT: &'static str = include_str!("search_more_packages.graphql");
+    const DOCUMENT: &'static str = include_str!("more_packages.graphql");
     type Variables = MoreVariables;
     type Data = MoreData;
 }
@@ -205,10 +185,7 @@ Use it when you do not know a package's name; package_info then shows what is in
 
     async fn run(context: &ToolContext, input: Input) -> Result<Output, ToolError> {
         if let Some(after) = input.cursor {
-            let variables = MoreVariables {
-                after: after.into_string(),
-                size: input.size.get(),
-            };
+            let variables = MoreVariables::new(after, input.size);
             let answer = context.ask::<SearchMorePackagesQuery>(&variables).await?;
             return answer.search_more_packages.into_output(None);
         }
@@ -233,18 +210,10 @@ impl TryFrom<Input> for Variables {
     type Error = ToolError;
 
     fn try_from(input: Input) -> Result<Self, ToolError> {
-        let buckets = some_buckets(input.buckets)?;
-        let bounded = input.modified_after.is_some() || input.modified_before.is_some();
-        let filter = bounded.then_some(Filter {
-            modified: Period {
-                gte: input.modified_after.map(Text::into_string),
-                lte: input.modified_before.map(Text::into_string),
-            },
-        });
         Ok(Self {
-            buckets,
+            buckets: some_buckets(input.buckets)?,
             text: input.query.map(Text::into_string).unwrap_or_default(),
-            filter,
+            filter: Filter::modified(input.modified_after, input.modified_before),
             latest_only: input.latest_only,
             size: input.size.get(),
             ordering: input.order.expression(),
