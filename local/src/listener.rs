@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -15,6 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+
+/// Between two attempts to accept a connection where the first failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A response that is not sent: the connection ends in its place.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +47,10 @@ pub(crate) async fn serve(
                     connections.spawn(converse(stream, app.clone(), shutdown.clone()));
                 }
                 // The client has gone already, or this process has no file left for it now.
-                Err(error) => tracing::debug!(%error, "accept"),
+                Err(error) => {
+                    tracing::debug!(%error, "accept");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             },
             Some(_) = connections.join_next() => {}
         }
