@@ -1,7 +1,7 @@
 //! The local environment: one process that rehearses, on loopback, the AWS services which a release
 //! of Quilt's MCP server touches, truthfully enough to practise the release and its failures.
 //!
-//! [`serve`] runs it; [`describe`] tells where a running one listens; [`exec_task`] is what the
+//! [`serve()`] runs it; [`describe`] tells where a running one listens; [`exec_task`] is what the
 //! program that embeds this crate calls in the process that becomes a task.
 //!
 //! Data flows one way. `state` is a plain value. The `ecs` scheduler is a pure function of that

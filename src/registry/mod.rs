@@ -2,7 +2,7 @@
 //!
 //! [`ecr`] asks ECR's own API about repositories and images and gets credentials from it;
 //! [`push`] speaks the OCI distribution protocol, which ECR and every other registry
-//! understand; [`Copy`] does so with two repositories. [`deployed`] asks ECS which of the images
+//! understand; [`struct@Copy`] does so with two repositories. [`deployed`] asks ECS which of the images
 //! run, or ran.
 
 mod access;

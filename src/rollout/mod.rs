@@ -1,8 +1,8 @@
 //! Moving the service to a revision, and the truth about how it went.
 //!
-//! [`observe`] fetches what AWS says into an [`Observation`]; [`decide`] turns a
+//! [`observe`] fetches what AWS says into an [`Observation`]; [`mod@decide`] turns a
 //! history of observations into a [`Decision`] and knows no client, no clock and
-//! no terminal; the [`engine`] fetches, waits, acts and emits events; [`release`],
+//! no terminal; the [`engine`] fetches, waits, acts and emits events; [`mod@release`],
 //! [`rollback`], [`returning`] and [`attach`] are the stories told with it.
 
 pub mod attach;

@@ -1,6 +1,6 @@
 //! `verify`: whether an environment is ready for a release, found out without changing anything.
 //!
-//! [`gather`] asks AWS, everything at once, and makes [`Facts`] of the answers; each check is
+//! [`gather()`] asks AWS, everything at once, and makes [`Facts`] of the answers; each check is
 //! a pure function of them. What could not be asked is a fact too: a check that cannot be made
 //! says why and is not a pass.
 

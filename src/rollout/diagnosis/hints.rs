@@ -143,7 +143,7 @@ fn health_check_hint(ending: &Ending<'_>) -> String {
     hint
 }
 
-/// ECS writes the codes as `[502]` at the end of "Health checks failed with these codes: [502]".
+/// ECS writes the codes as `[502]` at the end of `Health checks failed with these codes: [502]`.
 fn codes_in(reason: &str) -> Option<&str> {
     let (_, rest) = reason.split_once("codes: [")?;
     rest.split(']').next()

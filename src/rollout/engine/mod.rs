@@ -1,5 +1,5 @@
 //! What every story of a deployment is told with: the clients, the one UpdateService, the
-//! watching. The stories themselves are [`release`](super::release),
+//! watching. The stories themselves are [`release`](mod@super::release),
 //! [`rollback`](super::rollback) and [`attach`](super::attach).
 
 mod health_checks;

@@ -145,6 +145,7 @@ mod tests {
             [
                 "fmt",
                 "clippy",
+                "rustdoc",
                 "tls",
                 "deny",
                 "book",
@@ -165,6 +166,7 @@ mod tests {
             selected(&["--skip", "deny,docker", "--skip", "fmt"]),
             [
                 "clippy",
+                "rustdoc",
                 "tls",
                 "book",
                 "workflows",
@@ -183,7 +185,7 @@ mod tests {
             Ok(_) => panic!("`format` is no step"),
             Err(error) => error.to_string(),
         };
-        assert!(error.contains("fmt, clippy, tls"), "{error}");
+        assert!(error.contains("fmt, clippy, rustdoc, tls"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod deny;
 pub mod docker;
 mod fmt;
 mod node;
+mod rustdoc;
 mod terraform;
 mod test;
 mod tls;
@@ -44,6 +45,11 @@ pub const STEPS: &[Step] = &[
         name: "clippy",
         about: "clippy has nothing to say",
         run: clippy::run,
+    },
+    Step {
+        name: "rustdoc",
+        about: "what a docstring refers to is there",
+        run: rustdoc::run,
     },
     Step {
         name: "tls",
