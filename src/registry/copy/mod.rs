@@ -40,6 +40,12 @@ pub enum CopyError {
     Folder(#[from] std::io::Error),
 }
 
+impl From<Failed<'_>> for CopyError {
+    fn from(failed: Failed<'_>) -> Self {
+        Self::Target(failed.into())
+    }
+}
+
 /// A copy of one image between two repositories.
 pub struct Copy<'a> {
     from: &'a Access,
@@ -59,9 +65,15 @@ impl<'a> Copy<'a> {
         digest: &'a Digest,
         progress: ProgressSink,
     ) -> Result<Self, CopyError> {
-        let source = RemoteRepository::connect(from)
-            .await
-            .map_err(|failure| PushError::explain(from, "connecting", failure, digest))?;
+        let source =
+            RemoteRepository::connect(from)
+                .await
+                .map_err(|failure| CopyError::Source {
+                    repository: from.repository.clone(),
+                    operation: "connecting".to_owned(),
+                    reason: failure.to_string(),
+                    to: to.repository.clone(),
+                })?;
         Ok(Self {
             from,
             source,
@@ -83,7 +95,7 @@ impl<'a> Copy<'a> {
             ..Copied::default()
         };
         for blob in &bundle.blobs {
-            let present = target_exists && self.target_has(&blob.digest).await?;
+            let present = target_exists && self.target.has(&blob.digest).await?;
             let how = match (present, self.is_one_registry()) {
                 (true, _) => Moved::Present,
                 (false, true) => Moved::Mounted,
@@ -115,9 +127,7 @@ impl<'a> Copy<'a> {
             copied.add(part);
         }
         for (digest, manifest) in &bundle.manifests {
-            let operation = writing(digest);
-            let put = self.target.put(&operation, manifest).await;
-            put.map_err(|failed| self.target.explain(failed))?;
+            self.target.put(&writing(digest), manifest).await?;
         }
         let known = self.known_referrers(&bundle).await?;
         for (mut part, manifest) in bundle.referrers_where(known.as_deref()) {
@@ -129,7 +139,7 @@ impl<'a> Copy<'a> {
                         tracing::debug!(%failure, digest = %part.digest, "not taken");
                         part.how = Moved::NotTaken;
                     }
-                    Err(failed) => return Err(self.target.explain(failed).into()),
+                    Err(failed) => return Err(failed.into()),
                 }
             }
             copied.add(part);
@@ -149,13 +159,7 @@ impl<'a> Copy<'a> {
         if bundle.referrers.is_empty() {
             return Ok(None);
         }
-        let known = self.target.referrers(self.digest).await;
-        known.map_err(|failed| self.target.explain(failed).into())
-    }
-
-    async fn target_has(&self, digest: &Digest) -> Result<bool, CopyError> {
-        let has = self.target.has(digest).await;
-        has.map_err(|failed| self.target.explain(failed).into())
+        Ok(self.target.referrers(self.digest).await?)
     }
 
     async fn copy_blobs(&self, blobs: &[BlobDescriptor]) -> Result<Vec<Part>, CopyError> {
@@ -169,7 +173,7 @@ impl<'a> Copy<'a> {
 
     async fn copy_blob(&self, blob: &BlobDescriptor, folder: &Path) -> Result<Part, CopyError> {
         let digest = &blob.digest;
-        if self.target_has(digest).await? {
+        if self.target.has(digest).await? {
             return Ok(Part::blob(blob, Moved::Present));
         }
         if self.is_one_registry() && self.mount(digest).await? {
@@ -178,8 +182,7 @@ impl<'a> Copy<'a> {
         let file = folder.join(digest.hex());
         let fetch = || self.source.fetch_blob(blob, &file);
         self.at_source(&format!("fetching {digest}"), fetch).await?;
-        let sent = self.target.send(blob, &file).await;
-        let outcome = sent.map_err(|failed| self.target.explain(failed))?;
+        let outcome = self.target.send(blob, &file).await?;
         // The folder goes in the end; a file that is needed no more need not wait for that.
         drop(tokio::fs::remove_file(&file).await);
         let how = match outcome {
@@ -199,7 +202,7 @@ impl<'a> Copy<'a> {
                 tracing::debug!(%failure, %digest, "not mounted");
                 Ok(false)
             }
-            mounted => mounted.map_err(|failed| self.target.explain(failed).into()),
+            mounted => Ok(mounted?),
         }
     }
 

@@ -136,8 +136,7 @@ impl Push<'_> {
         blob: &BlobDescriptor,
     ) -> Result<Option<u64>, PushError> {
         let file = image.blob_path(&blob.digest);
-        let outcome = self.target.send(blob, &file).await;
-        let outcome = outcome.map_err(|failed| self.target.explain(failed))?;
+        let outcome = self.target.send(blob, &file).await?;
         Ok((outcome == Outcome::Sent).then_some(blob.size))
     }
 

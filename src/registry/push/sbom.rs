@@ -41,8 +41,7 @@ impl Push<'_> {
         };
         self.target
             .put("writing the image's manifest", &manifest_of(image))
-            .await
-            .map_err(|failed| self.target.explain(failed))?;
+            .await?;
         match self.attach(image, &document).await {
             Ok(state) => Ok(state),
             Err(Failed {
@@ -53,11 +52,11 @@ impl Push<'_> {
                 });
                 Ok(SbomState::NotTaken)
             }
-            Err(failed) => Err(self.target.explain(failed)),
+            Err(failed) => Err(failed.into()),
         }
     }
 
-    async fn attach(&self, image: &Image, document: &[u8]) -> Result<SbomState, Failed> {
+    async fn attach(&self, image: &Image, document: &[u8]) -> Result<SbomState, Failed<'_>> {
         let Some(referrers) = self.target.referrers(&image.digest).await? else {
             return Ok(SbomState::NotTaken);
         };
@@ -74,7 +73,7 @@ impl Push<'_> {
         Ok(SbomState::Attached)
     }
 
-    async fn send_content(&self, content: &[u8]) -> Result<(), Failed> {
+    async fn send_content(&self, content: &[u8]) -> Result<(), Failed<'_>> {
         let blob = BlobDescriptor {
             digest: Digest::of(content),
             size: content.len() as u64,
@@ -82,7 +81,8 @@ impl Push<'_> {
         };
         let unwritable = |error: std::io::Error| {
             let failure = Failure::File(format!("a temporary file cannot be written: {error}"));
-            Failed::new("attaching the list of components", failure, &blob.digest)
+            self.target
+                .failed("attaching the list of components", failure, &blob.digest)
         };
         let mut file = tempfile::NamedTempFile::new().map_err(unwritable)?;
         std::io::Write::write_all(&mut file, content).map_err(unwritable)?;

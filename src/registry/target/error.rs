@@ -119,7 +119,7 @@ impl PushError {
     }
 
     /// What `failure` of `operation`, which sent the content `ours`, means to an operator.
-    pub(in crate::registry) fn explain(
+    pub(super) fn explain(
         target: &Access,
         operation: &str,
         failure: Failure,

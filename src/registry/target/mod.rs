@@ -23,19 +23,21 @@ pub(super) struct Target<'a> {
 }
 
 /// A step that failed, and the content that it was about.
-pub(super) struct Failed {
+pub(super) struct Failed<'a> {
+    access: &'a Access,
     pub operation: String,
     pub failure: Failure,
-    pub content: Digest,
+    content: Digest,
 }
 
-impl Failed {
-    pub(super) fn new(operation: &str, failure: Failure, content: &Digest) -> Self {
-        Self {
-            operation: operation.to_owned(),
-            failure,
-            content: content.clone(),
-        }
+impl From<Failed<'_>> for PushError {
+    fn from(failed: Failed<'_>) -> Self {
+        Self::explain(
+            failed.access,
+            &failed.operation,
+            failed.failure,
+            &failed.content,
+        )
     }
 }
 
@@ -60,22 +62,25 @@ impl<'a> Target<'a> {
     pub(super) async fn tag_names(&self, tag: &Tag, ours: &Digest) -> Result<bool, PushError> {
         let operation = format!("looking up the tag {tag}");
         let lookup = || self.remote.tagged_digest(tag);
-        match self.attempt(&operation, ours, lookup).await {
-            Ok(None) => Ok(false),
-            Ok(Some(existing)) if existing == *ours => Ok(true),
-            Ok(Some(existing)) => Err(PushError::taken(self.access, tag, existing, ours)),
-            Err(failed) => Err(self.explain(failed)),
+        match self.attempt(&operation, ours, lookup).await? {
+            None => Ok(false),
+            Some(existing) if existing == *ours => Ok(true),
+            Some(existing) => Err(PushError::taken(self.access, tag, existing, ours)),
         }
     }
 
     /// Whether the repository has a blob.
-    pub(super) async fn has(&self, digest: &Digest) -> Result<bool, Failed> {
+    pub(super) async fn has(&self, digest: &Digest) -> Result<bool, Failed<'a>> {
         let has = || self.remote.has_blob(digest);
         self.attempt("looking for a blob", digest, has).await
     }
 
     /// Sends a blob that is not there.
-    pub(super) async fn send(&self, blob: &BlobDescriptor, file: &Path) -> Result<Outcome, Failed> {
+    pub(super) async fn send(
+        &self,
+        blob: &BlobDescriptor,
+        file: &Path,
+    ) -> Result<Outcome, Failed<'a>> {
         let upload = Upload {
             repository: &self.remote,
             blob: blob.clone(),
@@ -99,16 +104,12 @@ impl<'a> Target<'a> {
     }
 
     /// Writes a manifest under its digest.
-    pub(super) async fn put(&self, operation: &str, manifest: &Manifest) -> Result<(), Failed> {
+    pub(super) async fn put(&self, operation: &str, manifest: &Manifest) -> Result<(), Failed<'a>> {
         let digest = Digest::of(&manifest.content);
         let put = || self.remote.put_manifest(digest.as_str(), manifest);
         match self.attempt(operation, &digest, put).await? {
             Some(reported) if reported == digest => Ok(()),
-            Some(reported) => Err(Failed::new(
-                operation,
-                Failure::Digest { reported },
-                &digest,
-            )),
+            Some(reported) => Err(self.failed(operation, Failure::Digest { reported }, &digest)),
             // No digest in the answer: read what was written.
             None => {
                 let read = || self.remote.manifest_of(&digest);
@@ -118,7 +119,10 @@ impl<'a> Target<'a> {
     }
 
     /// The manifests that refer to `digest`; `None` where the registry knows no referrers.
-    pub(super) async fn referrers(&self, digest: &Digest) -> Result<Option<Vec<Digest>>, Failed> {
+    pub(super) async fn referrers(
+        &self,
+        digest: &Digest,
+    ) -> Result<Option<Vec<Digest>>, Failed<'a>> {
         let list = || self.remote.referrers(digest);
         let operation = "listing what refers to the image";
         let known = self.attempt(operation, digest, list).await?;
@@ -131,23 +135,22 @@ impl<'a> Target<'a> {
         operation: &str,
         content: &Digest,
         attempt: impl FnMut() -> F,
-    ) -> Result<T, Failed>
+    ) -> Result<T, Failed<'a>>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let notify = notify(&self.progress, operation);
         let result = self.access.retry.run(attempt, notify).await;
-        result.map_err(|failure| Failed::new(operation, failure, content))
+        result.map_err(|failure| self.failed(operation, failure, content))
     }
 
-    /// What a failed step means to an operator.
-    pub(super) fn explain(&self, failed: Failed) -> PushError {
-        PushError::explain(
-            self.access,
-            &failed.operation,
-            failed.failure,
-            &failed.content,
-        )
+    pub(super) fn failed(&self, operation: &str, failure: Failure, content: &Digest) -> Failed<'a> {
+        Failed {
+            access: self.access,
+            operation: operation.to_owned(),
+            failure,
+            content: content.clone(),
+        }
     }
 }
 
