@@ -11,6 +11,7 @@ use crate::api::input::Input;
 use crate::api::page::page;
 use crate::aws::{Moment, names};
 use crate::faults::Vulnerability;
+use crate::state::State;
 use crate::state::ecr::Manifest;
 use crate::world::World;
 
@@ -54,10 +55,7 @@ pub(super) fn findings(world: &World, input: &Input) -> Answer {
 }
 
 /// The repository's name, the digest and the manifest of the image asked for.
-fn scanned(
-    state: &crate::state::State,
-    input: &Input,
-) -> Result<(String, String, Manifest), ApiError> {
+fn scanned(state: &State, input: &Input) -> Result<(String, String, Manifest), ApiError> {
     let repository = repository(state, input)?;
     let id = ImageId::of(input.get("imageId").unwrap_or(&Value::Null));
     let digest = id
