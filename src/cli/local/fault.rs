@@ -133,7 +133,7 @@ pub enum FaultCommand {
     },
     /// The scan of an image finds a vulnerability
     #[command(
-        after_help = "Example:\n  quilt-mcp-deploy local fault vulnerability CVE-2026-1234 --severity critical \\\n    --package openssl --installed 3.0.1 --fixed-in 3.0.2"
+        after_help = "Example:\n  quilt-mcp-deploy local fault vulnerability CVE-2026-1234 \\\n    --severity critical --package openssl --installed 3.0.1 --fixed-in 3.0.2"
     )]
     Vulnerability {
         /// For example CVE-2026-1234
