@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::error::{DockerBuildError, reason};
@@ -16,6 +17,10 @@ const OLDEST_API_TEXT: &str = "1.41";
 /// Seconds; what a client begins with.
 pub(super) const USUAL_TIMEOUT: u64 = 120;
 const DOCKER_HOST: &str = "DOCKER_HOST";
+/// What hyper says where a connection ended before it took the request.
+const UNSENT: &str = "operation was canceled";
+/// How often an engine is greeted that ends the connection before that.
+const HELLOS: usize = 5;
 
 /// How long an engine may take.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +104,7 @@ impl Engine {
         };
         // The client's own limit comes after ours, which says more.
         let docker = docker.with_timeout(patience.silence + Duration::from_mins(1));
-        let version = tokio::time::timeout(patience.hello, docker.version())
+        let version = tokio::time::timeout(patience.hello, version(&docker))
             .await
             .map_err(|_| absent(format!("no answer within {} s", patience.hello.as_secs())))?
             .map_err(|error| {
@@ -157,6 +162,21 @@ impl Engine {
             silence: self.patience.silence,
         }
     }
+}
+
+/// Asks for the engine's version: the first request.
+///
+/// With TLS 1.3 an engine refuses our certificate once the handshake is over for us (RFC 8446, section
+/// 2). Where its alert comes before the request is sent, the client says only that it sent nothing; the
+/// next attempt hears why.
+async fn version(docker: &Docker) -> Result<SystemVersion, bollard::errors::Error> {
+    for _ in 1..HELLOS {
+        match docker.version().await {
+            Err(error) if reason(&error).contains(UNSENT) => {}
+            answer => return answer,
+        }
+    }
+    docker.version().await
 }
 
 /// A client without TLS.
