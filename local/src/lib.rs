@@ -32,7 +32,7 @@ mod world;
 
 pub use description::{Description, describe, is_locked};
 pub use error::Error;
-pub use faults::{Fault, any_seed};
+pub use faults::{Fault, Vulnerability, any_seed};
 pub use options::{Options, Ports, RuntimeKind};
 pub use runtime::launcher::exec_task;
 pub use serve::serve;

@@ -14,7 +14,11 @@ use crate::{from, workspace};
 async fn engines_that_misbehave_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let checkout = workspace(folder.path(), &[]);
-    let (short, long) = (Duration::from_millis(500), Duration::from_secs(60));
+    let short = Duration::from_millis(500);
+    let long = Patience {
+        hello: Duration::from_secs(60),
+        silence: Duration::from_secs(60),
+    };
     for (behaviour, signs) in [
         (Behaviour::Old, &["1.39", "1.41"][..]),
         (
@@ -34,18 +38,12 @@ async fn engines_that_misbehave_are_told_apart() {
         (Behaviour::Nothing, &["without naming an image", "Step 1/9"]),
         (Behaviour::Arm, &["linux/arm64", "linux/amd64"]),
     ] {
-        let patience = Patience {
-            hello: if behaviour == Behaviour::Mute {
-                short
-            } else {
-                long
-            },
-            silence: if behaviour == Behaviour::Stalls {
-                short
-            } else {
-                long
-            },
-        };
+        let mut patience = long;
+        match behaviour {
+            Behaviour::Mute => patience.hello = short,
+            Behaviour::Stalls => patience.silence = short,
+            _ => {}
+        }
         let host = fake_engine::start(behaviour).await;
         let built = async {
             let engine = Engine::find(Some(&host), patience).await?;
@@ -61,11 +59,7 @@ async fn engines_that_misbehave_are_told_apart() {
         ("tcp://127.0.0.1:1", "refused"),
         ("ssh://elsewhere", "ssh://elsewhere"),
     ] {
-        let patience = Patience {
-            hello: long,
-            silence: long,
-        };
-        let error = Engine::find(Some(host), patience).await.unwrap_err();
+        let error = Engine::find(Some(host), long).await.unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, DockerBuildError::NoEngine { .. }), "{text}");
         assert!(

@@ -128,25 +128,7 @@ pub enum Fault {
         times: Option<u32>,
     },
     /// The scan of an image finds a vulnerability.
-    Vulnerability {
-        /// In the images of which repositories.
-        #[serde(default = "every")]
-        repository: String,
-        /// Its name, for example `CVE-2026-1234`.
-        name: String,
-        /// One of [`Fault::SEVERITIES`].
-        #[serde(default = "high")]
-        severity: String,
-        /// The package that has it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        package: Option<String>,
-        /// The package's version in the image.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        installed: Option<String>,
-        /// The package's version without it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        fixed_in: Option<String>,
-    },
+    Vulnerability(Vulnerability),
     /// Images are not scanned at once.
     SlowScan {
         /// In which repositories.
@@ -183,6 +165,29 @@ pub enum Fault {
         /// For example `BAKE_TIME`.
         stage: String,
     },
+}
+
+/// A vulnerability that a scan finds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vulnerability {
+    /// In the images of which repositories.
+    #[serde(default = "every")]
+    pub repository: String,
+    /// Its name, for example `CVE-2026-1234`.
+    pub name: String,
+    /// One of [`Fault::SEVERITIES`].
+    #[serde(default = "high")]
+    pub severity: String,
+    /// The package that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// The package's version in the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<String>,
+    /// The package's version without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_in: Option<String>,
 }
 
 fn every() -> String {
@@ -273,9 +278,7 @@ impl Fault {
             Self::BreakUploads { repository, .. } | Self::SlowScan { repository, .. } => {
                 (repository, "")
             }
-            Self::Vulnerability {
-                repository, name, ..
-            } => (repository, name),
+            Self::Vulnerability(found) => (&found.repository, &found.name),
             Self::Alarm { name } => (name, ""),
             Self::ExpiredCredentials
             | Self::OtherDeployment { .. }
@@ -310,25 +313,7 @@ impl Fault {
             Self::SlowStart { seconds: value, .. } | Self::SlowScan { seconds: value, .. } => {
                 seconds("seconds", *value)
             }
-            Self::Vulnerability { severity, .. }
-                if !Self::SEVERITIES.contains(&severity.as_str()) =>
-            {
-                Err(Invalid {
-                    member: "severity",
-                    value: severity.clone(),
-                    expected: "informational, low, medium, high, critical or untriaged",
-                })
-            }
-            Self::Vulnerability {
-                package: None,
-                installed,
-                fixed_in,
-                ..
-            } if installed.is_some() || fixed_in.is_some() => Err(Invalid {
-                member: "package",
-                value: "missing".to_owned(),
-                expected: "given, for a version to be of it",
-            }),
+            Self::Vulnerability(found) => found.check(),
             Self::Unhealthy {
                 status,
                 for_seconds,
@@ -345,6 +330,27 @@ impl Fault {
                 .and(for_seconds.map_or(Ok(()), |value| seconds("for_seconds", value))),
             _ => Ok(()),
         }
+    }
+}
+
+impl Vulnerability {
+    fn check(&self) -> Result<(), Invalid> {
+        if !Fault::SEVERITIES.contains(&self.severity.as_str()) {
+            return Err(Invalid {
+                member: "severity",
+                value: self.severity.clone(),
+                expected: "informational, low, medium, high, critical or untriaged",
+            });
+        }
+        let of_a_version = self.installed.is_some() || self.fixed_in.is_some();
+        if self.package.is_none() && of_a_version {
+            return Err(Invalid {
+                member: "package",
+                value: "missing".to_owned(),
+                expected: "given, for a version to be of it",
+            });
+        }
+        Ok(())
     }
 }
 

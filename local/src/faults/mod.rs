@@ -14,7 +14,7 @@ use crate::state::ecs::Task;
 use dice::Dice;
 pub(crate) use fate::{CutOff, Fate, Refusal};
 pub(crate) use fault::Invalid;
-pub use fault::{Fault, any_seed};
+pub use fault::{Fault, Vulnerability, any_seed};
 
 /// A fault that is on.
 #[derive(Debug, Clone)]
@@ -23,16 +23,6 @@ pub(crate) struct Active {
     pub fault: Fault,
     /// What its seconds count from.
     pub since: Moment,
-}
-
-/// A vulnerability that a scan finds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Vulnerability {
-    pub name: String,
-    pub severity: String,
-    pub package: Option<String>,
-    pub installed: Option<String>,
-    pub fixed_in: Option<String>,
 }
 
 /// The faults that are on. A new life starts without any.
@@ -206,23 +196,12 @@ impl Faults {
     /// What the scan of an image in `repository` finds.
     pub(crate) fn vulnerabilities(&self, repository: &str) -> Vec<Vulnerability> {
         let switches = self.lock();
-        let faults = switches.on.iter().map(|active| active.fault.clone());
+        let faults = switches.on.iter().map(|active| &active.fault);
         faults
             .filter_map(|fault| match fault {
-                Fault::Vulnerability {
-                    repository: glob,
-                    name,
-                    severity,
-                    package,
-                    installed,
-                    fixed_in,
-                } if pattern::matches(&glob, repository) => Some(Vulnerability {
-                    name,
-                    severity,
-                    package,
-                    installed,
-                    fixed_in,
-                }),
+                Fault::Vulnerability(found) if pattern::matches(&found.repository, repository) => {
+                    Some(found.clone())
+                }
                 _ => None,
             })
             .collect()

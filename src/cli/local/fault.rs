@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use quilt_mcp_local::{Description, Fault, any_seed};
+use quilt_mcp_local::{Description, Fault, Vulnerability, any_seed};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -341,14 +341,14 @@ impl FaultCommand {
                 installed,
                 fixed_in,
                 repository,
-            } => Fault::Vulnerability {
+            } => Fault::Vulnerability(Vulnerability {
                 repository,
                 name,
                 severity,
                 package,
                 installed,
                 fixed_in,
-            },
+            }),
             Self::SlowScan {
                 seconds,
                 repository,

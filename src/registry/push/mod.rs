@@ -87,13 +87,15 @@ pub async fn publish_image(
     check::check(image)?;
     let mut published = Published::already(target, tag, &image.digest, image.blobs().len());
     let target = Target::connect(target, &image.digest, progress).await?;
-    let push = Push { target, tag };
+    let push = Push { target };
     if push.target.tag_names(tag, &image.digest).await? {
         return Ok(published);
     }
     let sent = push.send_blobs(image).await?;
     published.sbom = Some(push.attach_sbom(image).await?);
-    published.pushed = push.tag(image).await?;
+    let manifest = manifest_of(image);
+    // Another publication of the image may have been faster.
+    published.pushed = push.target.write_tag(tag, &manifest, &image.digest).await?;
     published.bytes_uploaded = sent.bytes.into_inner();
     published.blobs_uploaded = sent.blobs.into_inner();
     published.blobs_present -= published.blobs_uploaded;
@@ -109,7 +111,6 @@ struct Sent {
 /// One publication under way.
 struct Push<'a> {
     target: Target<'a>,
-    tag: &'a Tag,
 }
 
 impl Push<'_> {
@@ -138,13 +139,6 @@ impl Push<'_> {
         let file = image.blob_path(&blob.digest);
         let outcome = self.target.send(blob, &file).await?;
         Ok((outcome == Outcome::Sent).then_some(blob.size))
-    }
-
-    /// Whether it was us who tagged the image: another publication of it may be faster.
-    async fn tag(&self, image: &Image) -> Result<bool, PushError> {
-        self.target
-            .write_tag(self.tag, &manifest_of(image), &image.digest)
-            .await
     }
 }
 

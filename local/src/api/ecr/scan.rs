@@ -12,12 +12,11 @@ use crate::api::page::page;
 use crate::aws::{Moment, names};
 use crate::faults::Vulnerability;
 use crate::state::State;
-use crate::state::ecr::Manifest;
 use crate::world::World;
 
 /// DescribeImageScanFindings: what the faults say, and nothing else.
 pub(super) fn findings(world: &World, input: &Input) -> Answer {
-    let (repository, digest, manifest) = world.read(|state| scanned(state, input))?;
+    let (repository, digest, pushed_at) = world.read(|state| scanned(state, input))?;
     let id = json!({ "imageDigest": digest, "imageTag": input.get("imageId").and_then(|id| id.get("imageTag")) });
     let answer = |status: &str, description: &str| {
         json!({
@@ -27,7 +26,7 @@ pub(super) fn findings(world: &World, input: &Input) -> Answer {
             "imageScanStatus": { "status": status, "description": description },
         })
     };
-    let scanned_at = manifest.pushed_at.plus(world.faults.slow_scan(&repository));
+    let scanned_at = pushed_at.plus(world.faults.slow_scan(&repository));
     if Moment::now() < scanned_at {
         return Ok(answer("PENDING", "The image has not been scanned yet."));
     }
@@ -54,8 +53,8 @@ pub(super) fn findings(world: &World, input: &Input) -> Answer {
     Ok(answer)
 }
 
-/// The repository's name, the digest and the manifest of the image asked for.
-fn scanned(state: &State, input: &Input) -> Result<(String, String, Manifest), ApiError> {
+/// The repository's name, the digest of the image asked for, and when it was pushed.
+fn scanned(state: &State, input: &Input) -> Result<(String, String, Moment), ApiError> {
     let repository = repository(state, input)?;
     let id = ImageId::of(input.get("imageId").unwrap_or(&Value::Null));
     let digest = id
@@ -75,7 +74,7 @@ fn scanned(state: &State, input: &Input) -> Result<(String, String, Manifest), A
                 ),
             )
         })?;
-    Ok((repository.name.clone(), digest, manifest.clone()))
+    Ok((repository.name.clone(), digest, manifest.pushed_at))
 }
 
 fn finding(vulnerability: &Vulnerability, since: Moment) -> Value {
