@@ -171,8 +171,8 @@ impl Rehearsal {
             .json()
     }
 
-    /// The registry's password for the user `AWS`, as ECR gives it.
-    pub fn registry_password(&self) -> String {
+    /// A client of the environment's ECR that we did not write.
+    pub fn ecr(&self) -> aws_sdk_ecr::Client {
         use aws_sdk_ecr::config::{BehaviorVersion, Credentials, Region};
         let config = aws_sdk_ecr::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -180,9 +180,12 @@ impl Rehearsal {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .endpoint_url(self.description()["endpoint_url"].as_str().unwrap())
             .build();
-        let ask = aws_sdk_ecr::Client::from_conf(config)
-            .get_authorization_token()
-            .send();
+        aws_sdk_ecr::Client::from_conf(config)
+    }
+
+    /// The registry's password for the user `AWS`, as ECR gives it.
+    pub fn registry_password(&self) -> String {
+        let ask = self.ecr().get_authorization_token().send();
         let answer = tokio::runtime::Runtime::new()
             .unwrap()
             .block_on(ask)

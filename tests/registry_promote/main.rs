@@ -1,19 +1,18 @@
 //! Promotion, the list of images and pruning, between environments of this machine and between
 //! registries that we did not write.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod referrers;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::http::Method;
-use quilt_mcp_deploy::image::{Image, RepositoryName, Tag, sbom};
-use quilt_mcp_deploy::registry::{
-    Access, Copied, Copy, CopyError, Credentials, Moved, PartKind, SbomState, publish_image,
-};
+use quilt_mcp_deploy::image::{Image, Tag};
+use quilt_mcp_deploy::registry::{Access, Copied, Copy, CopyError, Credentials, publish_image};
 use serde_json::Value;
 use support::docker_registry::{DockerRegistry, PASSWORD, Setup, USER};
-use support::fake_registry::{FakeRegistry, Fault, impatient};
 use support::images::{self, noise};
 use support::rehearsal::{Ended, Rehearsal};
 use support::schema::assert_valid;
@@ -205,84 +204,6 @@ fn a_gate_that_cannot_be_asked_is_no_open_gate() {
     );
     two.run(&["local", "fault", "clear"]).expect(0);
     two.run(&gated).expect(0);
-}
-
-#[test]
-fn the_list_of_components_is_attached_and_goes_along() {
-    let rehearsal = Rehearsal::new();
-    rehearsal.run(&["local", "up"]).expect(0);
-    let host = rehearsal.description()["registry"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let folder = tempfile::tempdir().unwrap();
-    let image = images::image(folder.path(), b"x");
-    std::fs::write(
-        image.layout.join(sbom::FILE),
-        b"{\"bomFormat\":\"CycloneDX\"}",
-    )
-    .unwrap();
-    let credentials = Credentials::new("AWS", rehearsal.registry_password(), None);
-    let access = |path: &str| {
-        let repository: RepositoryName = format!("{host}/{path}").parse().unwrap();
-        Access::new(repository, Some(credentials.clone()))
-    };
-    let (source, target) = (access("quilt-local-mcp-server"), access("other"));
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        create_repository(&rehearsal, "other").await;
-        let publish = |tag: &str| {
-            let tag: Tag = tag.parse().unwrap();
-            let (source, image) = (&source, &image);
-            async move {
-                publish_image(source, image, &tag, Arc::new(|_| ()))
-                    .await
-                    .unwrap()
-            }
-        };
-        assert_eq!(publish("a").await.sbom, Some(SbomState::Attached));
-        assert_eq!(publish("a").await.sbom, None, "nothing to do");
-        assert_eq!(publish("b").await.sbom, Some(SbomState::Present));
-        let copied = copy(&source, &target, &image, "a").await.unwrap();
-        assert_eq!(copied.referrers, 1);
-        let again = copy(&source, &target, &image, "a").await.unwrap();
-        assert_eq!((again.referrers, again.tagged), (0, false));
-        refused_where_nobody_takes_it(&source, &image).await;
-    });
-}
-
-/// A registry that takes no such manifest gets the image all the same.
-async fn refused_where_nobody_takes_it(source: &Access, image: &Image) {
-    let picky = FakeRegistry::start().await;
-    picky.contents().knows_referrers = true;
-    let manifests = "manifests/sha256:";
-    picky.trap(Method::PUT, manifests, 1, Fault::DoneBut(201));
-    let odd = Fault::Refuse(400, None, "MANIFEST_INVALID", "odd artifact");
-    picky.trap(Method::PUT, manifests, usize::MAX, odd);
-    let target = impatient(picky.repository());
-    let copied = copy(source, &target, image, "a").await.unwrap();
-    let referrers = copied.parts.iter();
-    let referrers = referrers.filter(|part| part.kind == PartKind::Referrer);
-    let moved: Vec<Moved> = referrers.map(|part| part.how).collect();
-    assert_eq!(moved, [Moved::NotTaken]);
-    assert_eq!((copied.referrers, copied.tagged), (0, true));
-    assert_eq!(picky.is_complete("a"), Some(true));
-}
-
-async fn create_repository(rehearsal: &Rehearsal, name: &str) {
-    use aws_sdk_ecr::config::{BehaviorVersion, Credentials, Region};
-    let config = aws_sdk_ecr::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(rehearsal.description()["endpoint_url"].as_str().unwrap())
-        .build();
-    let client = aws_sdk_ecr::Client::from_conf(config);
-    client
-        .create_repository()
-        .repository_name(name)
-        .send()
-        .await
-        .unwrap();
 }
 
 async fn copy(from: &Access, to: &Access, image: &Image, tag: &str) -> Result<Copied, CopyError> {
