@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::{Builder, Uuid};
 
 use super::assemble::canonical_json;
 use super::layout::LayoutError;
@@ -96,7 +98,7 @@ fn document(lock: &str, timestamp: &str) -> Result<Vec<u8>, String> {
         .partition(|(package, _)| package.name == SERVER_PACKAGE);
     let component =
         |kind: &'static str| move |(package, _): &&(&Package, _)| package.component(kind);
-    let document = json!({
+    let mut document = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
@@ -110,7 +112,18 @@ fn document(lock: &str, timestamp: &str) -> Result<Vec<u8>, String> {
             "dependsOn": dependencies,
         })).collect::<Vec<_>>(),
     });
-    canonical_json(&document).map_err(|error| error.to_string())
+    let written = |document: &Value| canonical_json(document).map_err(|error| error.to_string());
+    document["serialNumber"] = serial_number(&written(&document)?).urn().to_string().into();
+    written(&document)
+}
+
+/// A serial number that follows from the content (a UUID of version 8, RFC 9562 section 5.8):
+/// CycloneDX asks for one, and who attests a document wants it.
+fn serial_number(content: &[u8]) -> Uuid {
+    let hash: [u8; 32] = Sha256::digest(content).into();
+    let mut first = [0; 16];
+    first.copy_from_slice(&hash[..16]);
+    Builder::from_custom_bytes(first).into_uuid()
 }
 
 type Needed<'a> = BTreeMap<String, (&'a Package, BTreeSet<String>)>;
@@ -189,6 +202,10 @@ version = "0.1.0"
             document["metadata"]["component"]["bom-ref"],
             "quilt-mcp-server@1.4.0"
         );
+        // What GitHub's attestations take for CycloneDX (actions/attest, `sbom-path`).
+        for field in ["bomFormat", "serialNumber", "specVersion"] {
+            assert!(document[field].is_string(), "{field}");
+        }
         let names: Vec<&str> = document["components"]
             .as_array()
             .unwrap()
@@ -202,6 +219,23 @@ version = "0.1.0"
             document["dependencies"][0],
             json!({"ref": "a@1.0.0", "dependsOn": ["b@1.0.0"]})
         );
+    }
+
+    #[test]
+    fn a_serial_number_is_of_one_content() {
+        let serial_of = |lock: &str, timestamp: &str| {
+            let document: Value =
+                serde_json::from_slice(&document(lock, timestamp).unwrap()).unwrap();
+            document["serialNumber"].as_str().unwrap().to_owned()
+        };
+        let first = serial_of(LOCK, "2026-03-04T05:06:07Z");
+        let number = first.strip_prefix("urn:uuid:").unwrap();
+        let number: Uuid = number.parse().unwrap();
+        assert_eq!(number.get_version_num(), 8);
+        assert_eq!(first, serial_of(LOCK, "2026-03-04T05:06:07Z"));
+        assert_ne!(first, serial_of(LOCK, "2026-03-04T05:06:08Z"));
+        let newer = LOCK.replace("1.4.0", "1.4.1");
+        assert_ne!(first, serial_of(&newer, "2026-03-04T05:06:07Z"));
     }
 
     #[test]
