@@ -103,3 +103,14 @@ pub async fn revisions_of(
     }
     Ok(found)
 }
+
+/// The service revisions that ran when the deployment began, by ARN.
+pub fn sources(deployment: &ServiceDeployment) -> impl Iterator<Item = &str> {
+    let sources = deployment.source_service_revisions().iter();
+    sources.filter_map(|source| source.arn())
+}
+
+/// The ARN of the service revision that ECS returned to, where it did.
+pub fn rollback_target(deployment: &ServiceDeployment) -> Option<&str> {
+    deployment.rollback()?.service_revision_arn()
+}

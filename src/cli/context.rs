@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Common, Exit, Failure};
 use crate::aws::Clients;
-use crate::config::{Config, Environment, LOCAL, StateFolder};
+use crate::config::{Config, Environment, HeldLock, LOCAL, StateFolder};
 use crate::interrupt::Interrupt;
 use crate::report::{Event, Output, Report, Reporter, Stage};
 use crate::rollout::Engine;
@@ -87,6 +87,23 @@ impl Context {
     /// The names of the configuration's environments.
     pub fn environment_names(&self) -> Vec<String> {
         self.config.names().map(str::to_owned).collect()
+    }
+
+    /// Keeps other runs on this machine from changing the chosen environment, and each other one
+    /// whose images are in the same repository.
+    ///
+    /// # Errors
+    /// As [`crate::config::StateDir::lock`].
+    pub fn lock_repository(&self) -> Result<Vec<HeldLock>, Failure> {
+        let chosen = self.environment()?;
+        let shares = |name: &String| {
+            let other = self.environment_named(name);
+            *name != chosen.name && other.is_ok_and(|other| other.shares_repository(&chosen))
+        };
+        let others = self.environment_names().into_iter().filter(shares);
+        let names = std::iter::once(chosen.name.clone()).chain(others);
+        let locks = names.map(|name| self.state.lock(&name));
+        Ok(locks.collect::<Result<_, _>>()?)
     }
 
     fn environment_named(&self, name: &str) -> Result<Environment, Failure> {

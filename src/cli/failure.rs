@@ -57,6 +57,12 @@ impl Failure {
         self
     }
 
+    /// Says what was done before.
+    pub fn after(mut self, done: &str) -> Self {
+        self.message = format!("{done}, then {}", self.message);
+        self
+    }
+
     fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self

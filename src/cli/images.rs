@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use clap::Args;
+use futures::future::join_all;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -117,29 +118,34 @@ pub async fn everywhere(context: &Context, chosen: &Environment) -> Surveyed {
     if !names.contains(&chosen.name) {
         names.push(chosen.name.clone());
     }
+    let surveys = names.iter().map(|name| survey(context, name));
     let (mut runs, mut unknown) = (BTreeMap::new(), Vec::new());
-    for name in names {
-        match context.connect_to(&name).await {
-            Ok((environment, clients)) => {
-                let census = census(&clients, &environment).await;
-                unknown.extend(census.unknown.iter().map(|gap| Gap {
-                    environment: name.clone(),
-                    reason: gap.to_string(),
-                    hint: Some(gap.hint()),
-                }));
-                runs.insert(name, census.deployed);
-            }
-            Err(failure) => {
-                let report = failure.into_report();
-                unknown.push(Gap {
-                    environment: name,
-                    reason: report.message,
-                    hint: report.hint,
-                });
-            }
-        }
+    for (name, (deployed, gaps)) in names.iter().zip(join_all(surveys).await) {
+        runs.insert(name.clone(), deployed);
+        unknown.extend(gaps);
     }
     Surveyed { runs, unknown }
+}
+
+/// What one environment runs or ran, and what of it could not be found out.
+async fn survey(context: &Context, name: &str) -> (Vec<Deployed>, Vec<Gap>) {
+    let gap = |reason, hint| Gap {
+        environment: name.to_owned(),
+        reason,
+        hint,
+    };
+    match context.connect_to(name).await {
+        Ok((environment, clients)) => {
+            let census = census(&clients, &environment).await;
+            let gaps = census.unknown.iter();
+            let gaps = gaps.map(|unknown| gap(unknown.to_string(), Some(unknown.hint())));
+            (census.deployed, gaps.collect())
+        }
+        Err(failure) => {
+            let report = failure.into_report();
+            (Vec::new(), vec![gap(report.message, report.hint)])
+        }
+    }
 }
 
 async fn commits(

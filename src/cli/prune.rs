@@ -10,7 +10,7 @@ use super::images::{Gap, everywhere};
 use super::words::count;
 use super::{Context, Exit, Failure};
 use crate::image::Digest;
-use crate::registry::{Ecr, PublishedImage};
+use crate::registry::{Deletion, Ecr, PublishedImage};
 
 /// Delete old images from the environment's repository.
 ///
@@ -51,9 +51,9 @@ impl Prune {
     /// [`Failure`] with exit code 4 when it cannot be found out what an environment runs or ran;
     /// nothing is deleted then.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let _lock = match self.dry_run {
-            true => None,
-            false => Some(context.state.lock(&context.environment_name())?),
+        let _locks = match self.dry_run {
+            true => Vec::new(),
+            false => context.lock_repository()?,
         };
         let (environment, clients) = context.connect().await?;
         let aws = |error| Failure::aws(Exit::Preflight, &error);
@@ -75,20 +75,9 @@ impl Prune {
         let (newest, plan) = plan(images, self.keep, &needed);
         if !self.dry_run {
             let digests: Vec<Digest> = plan.old.iter().map(|image| image.digest.clone()).collect();
-            let gone = ecr
-                .delete_images(&environment.repository, &digests)
-                .await
-                .map_err(aws)?;
-            if let Some(left) = digests.iter().find(|digest| !gone.contains(digest)) {
-                return Err(Failure::new(
-                    Exit::Publish,
-                    format!(
-                        "{} of {} images were deleted; ECR kept {left}",
-                        gone.len(),
-                        digests.len()
-                    ),
-                )
-                .hint("another image or an index may refer to it; run the same command again"));
+            let deletion = ecr.delete_images(&environment.repository, &digests).await;
+            if !digests.iter().all(|digest| deletion.gone.contains(digest)) {
+                return Err(incomplete(&deletion, digests.len()));
             }
         }
         context.print(&PruneResult {
@@ -119,6 +108,21 @@ fn refusal(unknown: &[Gap]) -> Failure {
         format!("not known: {}", reasons.join("\n  and: ")),
     )
     .hint(hints.join("; "))
+}
+
+/// Some images are still there.
+fn incomplete(deletion: &Deletion, asked: usize) -> Failure {
+    let gone = deletion.gone.len();
+    let done = format!("{gone} of {asked} images were deleted");
+    if let Some(error) = &deletion.ended_by {
+        return Failure::aws(Exit::Publish, error).after(&done);
+    }
+    let kept = match &deletion.kept[..] {
+        [] => "ECR says nothing of the others".to_owned(),
+        kept => format!("ECR kept {}", kept.join(", ")),
+    };
+    Failure::new(Exit::Publish, format!("{done}; {kept}"))
+        .hint("another image or an index may refer to it; run the same command again")
 }
 
 struct Plan {

@@ -90,4 +90,17 @@ impl Environment {
     pub fn is_local(&self) -> bool {
         self.name == LOCAL
     }
+
+    /// Whether the images of both are in one repository.
+    pub fn shares_repository(&self, other: &Self) -> bool {
+        let place = |of: &Self| {
+            (
+                of.account_id.clone(),
+                of.region.clone(),
+                of.endpoint_url.clone(),
+                of.repository.clone(),
+            )
+        };
+        place(self) == place(other)
+    }
 }

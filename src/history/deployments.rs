@@ -8,7 +8,7 @@ use aws_sdk_ecs::types::{
 };
 
 use super::{Found, PastVerdict, instant};
-use crate::aws::service_deployments::{describe, list, revisions_of};
+use crate::aws::service_deployments::{describe, list, revisions_of, rollback_target, sources};
 use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 use crate::release::{family_of, number_of};
@@ -46,16 +46,6 @@ pub(super) async fn read(
 
 fn target(deployment: &ServiceDeployment) -> Option<&str> {
     deployment.target_service_revision()?.arn()
-}
-
-fn rollback_target(deployment: &ServiceDeployment) -> Option<&str> {
-    deployment.rollback()?.service_revision_arn()
-}
-
-/// The service revisions that ran when it began.
-fn sources(deployment: &ServiceDeployment) -> impl Iterator<Item = &str> {
-    let sources = deployment.source_service_revisions().iter();
-    sources.filter_map(|source| source.arn())
 }
 
 /// The newest revision that ran when the deployment of `revision` began, where that was a later one.

@@ -207,7 +207,7 @@ mod tests {
 
     fn collect(folder: &Path, named: &mut Vec<String>) {
         // STS is left out: nobody has to grant GetCallerIdentity, and the rest is for trust policies.
-        const SERVICES: [&str; 9] = [
+        const SERVICES: [&str; 10] = [
             "ecs",
             "ecr",
             "logs",
@@ -217,6 +217,7 @@ mod tests {
             "ssm",
             "secretsmanager",
             "cloudformation",
+            "inspector2",
         ];
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -1,6 +1,9 @@
 //! Amazon ECR's API: repositories, the images in them, and credentials for the registry.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_ecr::Client;
+use aws_sdk_ecr::operation::batch_delete_image::BatchDeleteImageOutput;
 use aws_sdk_ecr::types::{
     AuthorizationData, DescribeImagesFilter, ImageDetail, ImageIdentifier,
     ImageScanningConfiguration, ImageTagMutability, Tag as ResourceTag, TagStatus,
@@ -60,6 +63,33 @@ pub struct PublishedImage {
     pub pushed_at: Option<Timestamp>,
     /// Compressed size in bytes.
     pub size: Option<i64>,
+}
+
+/// What became of images that were to be deleted.
+#[derive(Debug, Default)]
+pub struct Deletion {
+    /// Those that are gone.
+    pub gone: BTreeSet<Digest>,
+    /// Why ECR kept others, in its own words.
+    pub kept: Vec<String>,
+    /// The call that failed, after which none was made.
+    pub ended_by: Option<AwsError>,
+}
+
+impl Deletion {
+    fn note(&mut self, answer: &BatchDeleteImageOutput) {
+        let gone = answer
+            .image_ids()
+            .iter()
+            .filter_map(ImageIdentifier::image_digest);
+        self.gone
+            .extend(gone.filter_map(|digest| digest.parse::<Digest>().ok()));
+        self.kept.extend(answer.failures().iter().map(|failure| {
+            let image = failure.image_id().and_then(ImageIdentifier::image_digest);
+            let reason = failure.failure_reason().unwrap_or("ECR gives no reason");
+            format!("{}: {reason}", image.unwrap_or("an image"))
+        }));
+    }
 }
 
 impl Ecr {
@@ -229,41 +259,31 @@ impl Ecr {
         self.image(repository, id).await
     }
 
-    /// Deletes images by digest, with all their tags; gives those that are gone.
-    ///
-    /// # Errors
-    /// When ECR does not answer or refuses.
-    pub async fn delete_images(
-        &self,
-        repository: &str,
-        digests: &[Digest],
-    ) -> Result<Vec<Digest>, AwsError> {
-        const ACTION: &str = "ecr:BatchDeleteImage";
+    /// Deletes images by digest, with all their tags, up to the first call that fails.
+    pub async fn delete_images(&self, repository: &str, digests: &[Digest]) -> Deletion {
         /// Images that one call may name.
         const AT_ONCE: usize = 100;
-        let mut deleted = Vec::new();
+        let mut deletion = Deletion::default();
         for batch in digests.chunks(AT_ONCE) {
             let ids = batch.iter().map(|digest| {
                 let id = ImageIdentifier::builder().image_digest(digest.as_str());
                 id.build()
             });
-            let answer = self
-                .client
-                .batch_delete_image()
+            let call = self.client.batch_delete_image();
+            let call = call
                 .repository_name(repository)
-                .set_image_ids(Some(ids.collect()))
-                .send()
-                .await
-                .map_err(|error| AwsError::new(ACTION, described(repository), &error))?;
-            let gone = answer
-                .image_ids()
-                .iter()
-                .filter_map(ImageIdentifier::image_digest);
-            deleted.extend(gone.filter_map(|digest| digest.parse::<Digest>().ok()));
+                .set_image_ids(Some(ids.collect()));
+            match call.send().await {
+                Ok(answer) => deletion.note(&answer),
+                Err(error) => {
+                    let resource = described(repository);
+                    let error = AwsError::new("ecr:BatchDeleteImage", resource, &error);
+                    deletion.ended_by = Some(error);
+                    break;
+                }
+            }
         }
-        deleted.sort();
-        deleted.dedup();
-        Ok(deleted)
+        deletion
     }
 
     async fn image(

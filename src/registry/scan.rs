@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How long a scan is looked for in a repository that does not scan by itself: the registry's own
 /// configuration (enhanced scanning) may have it scanned, which no permission of ours shows.
 const LOOKED_FOR: Duration = Duration::from_secs(60);
+/// How long an answer must stay that a scan is done, but has neither a finding nor a time: ECR says
+/// so seconds before it has the findings (<https://github.com/aws/aws-sdk/issues/289>).
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// How bad a finding is, in ECR's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -126,6 +129,8 @@ enum Answer {
     Absent(String),
     /// It goes on.
     Waiting,
+    /// It is said to be done, but not what it found, nor when it was made.
+    Silent,
     Done(Vec<Finding>),
     /// It will give no findings: what became of it, and what to do.
     Nothing(String, &'static str),
@@ -142,7 +147,8 @@ impl Ecr {
     /// Waits for the scan of an image, for `patience` at most, and gives what it found.
     ///
     /// Directly after a push there may be no scan yet. In a repository that scans, it is waited
-    /// for; in one that does not scan by itself, it is looked for during a minute.
+    /// for; in one that does not scan by itself, it is looked for during a minute. That nothing was
+    /// found is believed where ECR says when it looked, or says nothing else for a minute.
     ///
     /// # Errors
     /// [`ScanError`] when ECR does not answer, and when the scan does not begin, fails, does not
@@ -154,7 +160,7 @@ impl Ecr {
         patience: Duration,
     ) -> Result<Scan, ScanError> {
         let mut seen = Seen::Nothing;
-        let asked = self.wait_for_scan(repository, digest, PAUSE.min(patience / 10), &mut seen);
+        let asked = self.wait_for_scan(repository, digest, patience, &mut seen);
         if let Ok(result) = tokio::time::timeout(patience, asked).await {
             return result;
         }
@@ -176,17 +182,30 @@ impl Ecr {
         &self,
         repository: &Repository,
         digest: &Digest,
-        pause: Duration,
+        patience: Duration,
         seen: &mut Seen,
     ) -> Result<Scan, ScanError> {
+        let (pause, settled) = (PAUSE.min(patience / 10), SETTLED.min(patience / 2));
         let began = Instant::now();
+        let mut silent_since = None;
         loop {
-            match self.ask_for_findings(&repository.name, digest).await? {
+            let answer = self.ask_for_findings(&repository.name, digest).await?;
+            if !matches!(answer, Answer::Silent) {
+                silent_since = None;
+            }
+            match answer {
                 Answer::Done(findings) => return Ok(Scan::Findings(findings)),
                 Answer::Nothing(what, remedy) => {
                     return Err(no_result(repository, digest, what, remedy));
                 }
                 Answer::Waiting => *seen = Seen::Scanning,
+                Answer::Silent => {
+                    *seen = Seen::Scanning;
+                    let since = *silent_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= settled {
+                        return Ok(Scan::Findings(Vec::new()));
+                    }
+                }
                 Answer::Absent(_) if matches!(seen, Seen::Scanning) => {}
                 Answer::Absent(why) => {
                     if !repository.scan_on_push && began.elapsed() >= LOOKED_FOR {
@@ -214,7 +233,7 @@ impl Ecr {
             .image_id(id)
             .into_paginator()
             .send();
-        let mut findings = Vec::new();
+        let (mut findings, mut scanned) = (Vec::new(), false);
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -240,8 +259,12 @@ impl Ecr {
             let Some(found) = page.image_scan_findings() else {
                 continue;
             };
+            scanned |= found.image_scan_completed_at().is_some();
             findings.extend(found.findings().iter().map(Finding::basic));
             findings.extend(found.enhanced_findings().iter().flat_map(Finding::enhanced));
+        }
+        if findings.is_empty() && !scanned {
+            return Ok(Answer::Silent);
         }
         findings.sort_by(|a: &Finding, b| b.severity.cmp(&a.severity).then(a.name.cmp(&b.name)));
         Ok(Answer::Done(findings))

@@ -5,9 +5,34 @@ use crate::recorder::Recorder;
 use crate::registry::of_registry;
 use crate::support::stack::StandIn;
 
-/// AWS checks these when a call is made that names something else: RegisterTaskDefinition with
-/// roles and with tags.
-const IMPLIED: [&str; 2] = ["iam:PassRole", "ecs:TagResource"];
+/// AWS checks these when a call is made that names something else, by command.
+const IMPLIED: [(&str, &[&str]); 5] = [
+    ("rollout", REGISTERED_WITH),
+    ("rollback and stop", REGISTERED_WITH),
+    ("rollout through CloudFormation", REGISTERED_WITH),
+    ("rollout through CloudFormation", ASKED_BY_CLOUDFORMATION),
+    ("publish", ASKED_BY_ENHANCED_SCANNING),
+];
+/// RegisterTaskDefinition and UpdateService, of what has roles and tags.
+const REGISTERED_WITH: &[&str] = &["iam:PassRole", "ecs:TagResource"];
+/// UpdateStack: the values of parameters that have types of AWS's own are looked for (AWS
+/// CloudFormation user guide, "Controlling access with IAM"), and so are a task definition's roles.
+const ASKED_BY_CLOUDFORMATION: &[&str] = &[
+    "ec2:DescribeVpcs",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeSecurityGroups",
+    "iam:GetRole",
+];
+/// DescribeImageScanFindings, which Amazon Inspector answers (Amazon ECR user guide, "IAM permissions
+/// required for enhanced scanning").
+const ASKED_BY_ENHANCED_SCANNING: &[&str] = &["inspector2:ListFindings", "inspector2:ListCoverage"];
+
+fn is_implied(command: &str, action: &str) -> bool {
+    let of_command = IMPLIED.iter().filter(|(of, _)| *of == command);
+    of_command
+        .flat_map(|(_, actions)| *actions)
+        .any(|implied| *implied == action)
+}
 
 /// The images that are published.
 struct Images {
@@ -120,7 +145,7 @@ fn compare(recorder: &Recorder) {
         }
         let of_apis = needs
             .iter()
-            .filter(|action| !IMPLIED.contains(&action.as_str()) && !of_registry(action));
+            .filter(|action| !is_implied(command, action) && !of_registry(action));
         for action in of_apis.filter(|action| !called.contains(*action)) {
             wrong.push(format!("{command} lists {action}, and never calls it"));
         }

@@ -89,6 +89,31 @@ async fn a_scan_that_has_not_begun_is_waited_for() {
     says(&untriaged, &["CVE-1 (untriaged, counted as critical)"]);
 }
 
+/// ECR says that a scan is done some seconds before it has the findings
+/// (<https://github.com/aws/aws-sdk/issues/289>).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_is_done_before_it_has_its_findings_is_waited_for() {
+    let guarded = Guarded::start().await;
+    let image = guarded.publish("live");
+    for status in ["COMPLETE", "ACTIVE"] {
+        guarded.endpoint.forget();
+        let found = scanned(status, &["CRITICAL"]);
+        guarded.endpoint.trap(SCAN, 1, found);
+        guarded.endpoint.trap(SCAN, 2, scanned(status, &[]));
+        let shut = gate(&guarded, &image, "high", "20").expect(6);
+        says(&shut, &["CVE-1 (critical)"]);
+        assert_eq!(guarded.endpoint.calls_of(SCAN).len(), 3);
+    }
+    // It stays so: then there was nothing to find.
+    guarded
+        .endpoint
+        .trap(SCAN, usize::MAX, scanned("ACTIVE", &[]));
+    guarded.endpoint.forget();
+    gate(&guarded, &image, "informational", "4").expect(0);
+    let asked = guarded.endpoint.calls_of(SCAN).len();
+    assert!(asked > 1, "{asked}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_cannot_judge_is_shut() {
     let guarded = Guarded::start().await;

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_ecs::types::{ServiceDeploymentStatus, ServiceRevision};
+use aws_sdk_ecs::types::{
+    ServiceDeployment, ServiceDeploymentBrief, ServiceDeploymentStatus, ServiceRevision,
+};
 
 use super::Unknown;
-use crate::aws::{AwsError, Clients, service_deployments};
+use crate::aws::service_deployments::{self, rollback_target, sources};
+use crate::aws::{AwsError, Clients};
 use crate::config::Environment;
 
 /// Service revisions that one call may ask for ("DescribeServiceRevisions").
@@ -14,12 +17,13 @@ const REVISIONS_PER_CALL: usize = 20;
 /// What ECS remembers.
 #[derive(Default)]
 pub(super) struct History {
-    /// Service revisions, and whether a deployment of each succeeded.
+    /// Service revisions that ran, and whether a deployment of each succeeded.
     pub revisions: Vec<(ServiceRevision, bool)>,
     pub unknown: Vec<Unknown>,
 }
 
-/// Asks ECS for the revisions that service deployments led to.
+/// Asks ECS for the revisions that service deployments led to, began from and returned to: what ran
+/// before the oldest of them has left ECS's list, and is what an operator would return to.
 pub(super) async fn history(clients: &Clients, environment: &Environment) -> History {
     let mut history = History::default();
     let listed = match service_deployments::list(clients, environment, None).await {
@@ -29,16 +33,45 @@ pub(super) async fn history(clients: &Clients, environment: &Environment) -> His
             return history;
         }
     };
-    let targets = outcomes(listed.iter().filter_map(|deployment| {
+    let deployments = describe_deployments(clients, &listed, &mut history).await;
+    let targets = listed.iter().filter_map(|deployment| {
         let succeeded = deployment.status() == Some(&ServiceDeploymentStatus::Successful);
         Some((deployment.target_service_revision_arn()?, succeeded))
-    }));
-    for batch in targets.chunks(REVISIONS_PER_CALL) {
+    });
+    let others = deployments.iter().flat_map(|deployment| {
+        let ran = sources(deployment).chain(rollback_target(deployment));
+        ran.map(|arn| (arn, false))
+    });
+    for batch in outcomes(targets.chain(others)).chunks(REVISIONS_PER_CALL) {
         if let Err(error) = describe(clients, batch, &mut history).await {
             history.unknown.push(error.into());
         }
     }
     history
+}
+
+/// The listed service deployments, as far as ECS describes them.
+async fn describe_deployments(
+    clients: &Clients,
+    listed: &[ServiceDeploymentBrief],
+    history: &mut History,
+) -> Vec<ServiceDeployment> {
+    let arns = listed
+        .iter()
+        .filter_map(|deployment| deployment.service_deployment_arn());
+    let arns: Vec<String> = arns.map(str::to_owned).collect();
+    match service_deployments::describe(clients, &arns).await {
+        Ok(described) => {
+            let missing = arns.into_iter().filter(|arn| !described.contains_key(arn));
+            let missing = missing.map(|arn| Unknown::Deployment { arn });
+            history.unknown.extend(missing);
+            described.into_values().collect()
+        }
+        Err(error) => {
+            history.unknown.push(error.into());
+            Vec::new()
+        }
+    }
 }
 
 /// Each revision once, and whether any of its deployments succeeded.

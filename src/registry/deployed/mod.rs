@@ -190,6 +190,6 @@ fn digest_in(revision: &ServiceRevision, container: &str) -> Option<Digest> {
     let images = revision.container_images().iter();
     let image = images
         .filter(|image| image.container_name() == Some(container))
-        .find_map(|image| image.image_digest().or(digest_part(image.image()?)));
+        .find_map(|image| image.image_digest().or_else(|| digest_part(image.image()?)));
     image?.parse().ok()
 }

@@ -18,6 +18,11 @@ pub enum Unknown {
         /// ECS's word for it, such as `MISSING`.
         reason: String,
     },
+    /// ECS's history lists a service deployment that ECS does not describe.
+    Deployment {
+        /// Its ARN.
+        arn: String,
+    },
     /// ECS's history names a service revision that ECS does not describe.
     Revision {
         /// Its ARN.
@@ -51,7 +56,7 @@ impl Unknown {
                 .hint()
                 .unwrap_or_else(|| "run the same command again later".to_owned()),
             Self::NoService { .. } => "correct cluster and service in quilt-mcp.toml, or take an environment that has no service out of it".to_owned(),
-            Self::Revision { .. } => "run the same command again; a revision that stays missing leaves ECS's history after 90 days".to_owned(),
+            Self::Deployment { .. } | Self::Revision { .. } => "run the same command again; what stays missing leaves ECS's history after 90 days".to_owned(),
             Self::NoContainer { .. } => "correct container in quilt-mcp.toml".to_owned(),
             Self::Tag { .. } => "roll out the image by digest, as `quilt-mcp-deploy rollout` does".to_owned(),
         }
@@ -76,6 +81,9 @@ impl fmt::Display for Unknown {
                 f,
                 "ecs:DescribeServices finds no service {service} in cluster {cluster} ({reason})"
             ),
+            Self::Deployment { arn } => {
+                write!(f, "ecs:DescribeServiceDeployments does not describe {arn}")
+            }
             Self::Revision { arn, reason } => write!(
                 f,
                 "ecs:DescribeServiceRevisions does not describe {arn} ({reason})"
