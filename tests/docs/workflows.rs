@@ -185,21 +185,59 @@ fn the_action_releases_and_promotes() {
     assert_eq!(summary.matches("is live").count() % 2, 0, "{summary}");
 }
 
+/// What a step's script ends with, given these variables alone.
+fn code_of(script: &str, variables: &[(&str, &str)]) -> i32 {
+    let mut bash = Command::new("bash");
+    bash.args(["-eo", "pipefail", "-c", script])
+        .env_clear()
+        .envs(variables.iter().copied());
+    bash.output().unwrap().status.code().unwrap()
+}
+
+/// The action looks before it changes anything, and the workflow before its first job does.
 #[test]
-fn a_role_to_promote_with_needs_a_profile_of_its_own() {
-    let Some(_) = tool("jq") else { return };
-    let place = Place::bare();
-    let with = [
-        ("environment", "prod"),
-        ("role", "arn:aws:iam::111111111111:role/prod"),
-        ("promote-from", "staging"),
-        ("promote-role", "arn:aws:iam::111111111111:role/staging"),
+fn two_roles_need_two_profiles() {
+    let action = yaml(ACTION);
+    let workflow = yaml(".github/workflows/release-to-aws.yml");
+    for (steps, whose) in [
+        (&action["runs"]["steps"], "the action"),
+        (&workflow["jobs"]["first"]["steps"], "the workflow"),
+    ] {
+        let step = &steps[0];
+        assert_eq!(step["name"], "The inputs go together", "{whose}");
+        let script = step["run"].as_str().unwrap();
+        for (role, profile, promote_role, promote_profile, expected) in [
+            ("prod", "b", "staging", "a", 0),
+            ("both", "", "both", "", 0),
+            ("both", "a", "both", "a", 0),
+            ("prod", "a", "staging", "a", 2),
+            ("prod", "b", "staging", "", 2),
+            ("prod", "", "staging", "a", 2),
+            ("prod", "", "staging", "", 2),
+        ] {
+            let variables = [
+                ("ROLE", role),
+                ("PROFILE", profile),
+                ("PROMOTE_ROLE", promote_role),
+                ("PROMOTE_PROFILE", promote_profile),
+                ("THEN", "prod"),
+            ];
+            assert_eq!(
+                code_of(script, &variables),
+                expected,
+                "{whose}: {variables:?}"
+            );
+        }
+    }
+    // Nothing is promoted, so there is one role.
+    let script = action["runs"]["steps"][0]["run"].as_str().unwrap();
+    let one = [
+        ("ROLE", "staging"),
+        ("PROFILE", ""),
+        ("PROMOTE_ROLE", ""),
+        ("PROMOTE_PROFILE", ""),
     ];
-    let failed = Runner::new(&place, &with).run().unwrap_err();
-    assert_eq!(
-        (failed.name.as_str(), failed.code),
-        ("The inputs go together", 2)
-    );
+    assert_eq!(code_of(script, &one), 0);
 }
 
 /// What is given under `with` and `secrets` is what the workflow or action takes, and all that it must have.
