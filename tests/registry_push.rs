@@ -114,9 +114,12 @@ async fn pushes_what_is_missing_and_then_nothing() {
         "{steps:?}"
     );
 
+    let lookups = || registry.requests_of("HEAD /v2/team/server/manifests/");
+    assert_eq!(lookups(), 2, "in the beginning, and before the tag");
     let writes = registry.requests_of("P");
     let again = push(registry.repository(), &image).await.unwrap();
     assert!(!again.pushed);
+    assert_eq!(lookups(), 3, "a no-op looks once");
     assert_eq!(again.bytes_uploaded, 0);
     assert_eq!(again.digest, image.digest);
     assert_eq!(registry.requests_of("P"), writes, "a no-op writes nothing");
@@ -230,6 +233,42 @@ async fn a_tag_that_names_another_image_never_moves() {
     );
     assert_eq!(registry.requests_of("P"), writes, "nothing was written");
     assert_eq!(registry.contents().tags[tag().as_str()], first.manifest);
+}
+
+/// The registry would let the tag move.
+#[tokio::test]
+async fn a_tag_that_another_image_takes_meanwhile_stays_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = images::image(folder.path(), b"ours");
+    let theirs = images::image(folder.path(), b"theirs");
+    let while_sending = |step: &PublishProgress| matches!(step, PublishProgress::BlobSent { .. });
+    let between_attempts = |step: &PublishProgress| {
+        matches!(step, PublishProgress::Retrying { operation, .. }
+            if operation.starts_with("tagging"))
+    };
+    for moment in [while_sending, between_attempts] {
+        let registry = FakeRegistry::start().await;
+        registry.trap(Method::PUT, "manifests/", 1, BUSY);
+        let (other, manifest) = (registry.clone(), theirs.manifest.clone());
+        let progress = Arc::new(move |step| {
+            if moment(&step) {
+                let mut contents = other.contents();
+                contents.tags.insert(tag().to_string(), manifest.clone());
+            }
+        });
+        let target = impatient(registry.repository());
+        let error = publish_image(&target, &ours, &tag(), progress)
+            .await
+            .unwrap_err();
+        let PushError::TagTaken {
+            existing, ours: us, ..
+        } = &error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!((existing, us), (&theirs.digest, &ours.digest));
+        assert_eq!(registry.contents().tags[tag().as_str()], theirs.manifest);
+    }
 }
 
 #[tokio::test]
@@ -415,22 +454,25 @@ async fn a_registry_that_is_not_there_is_told() {
 
 #[tokio::test]
 async fn a_tag_whose_answer_is_lost_is_looked_up() {
-    // All four attempts are carried out, and none is answered.
+    // It is carried out and not answered: the next attempt finds it.
     let registry = FakeRegistry::start().await;
     let (_folder, image) = image();
     registry.trap(Method::PUT, "manifests/", 4, Fault::DoneBut(504));
     let published = push(registry.repository(), &image).await.unwrap();
     assert!(published.pushed);
+    assert_eq!(registry.requests_of("PUT /v2/team/server/manifests/"), 1);
 
-    // The first one is, and those after it are refused since the tag exists.
+    // It is seen late, when the next attempt was refused since the tag exists.
     let registry = FakeRegistry::start().await;
+    let unseen = Fault::Refuse(404, None, "MANIFEST_UNKNOWN", "no such tag");
+    registry.trap(Method::HEAD, "manifests/", 3, unseen);
     registry.trap(Method::PUT, "manifests/", 1, Fault::DoneBut(504));
     let immutable = Fault::Refuse(400, None, "TAG_INVALID", "the repository is immutable");
     registry.trap(Method::PUT, "manifests/", 1, immutable);
     let published = push(registry.repository(), &image).await.unwrap();
     assert!(published.pushed, "our own first one won");
 
-    // Nobody can say: the lookup fails as well, once the tag was looked up in the beginning.
+    // Nobody can say: the lookup fails as well, from the first failed attempt on.
     let registry = FakeRegistry::start().await;
     registry.trap(Method::PUT, "manifests/", 4, Fault::DoneBut(504));
     let repository = registry.repository();

@@ -5,7 +5,7 @@ use std::fmt;
 use clap::Args;
 use serde::Serialize;
 
-use super::publish::{progress_channel, refused, repository, show_while};
+use super::publish::{progress_channel, refused, repository, show_while, warn_of_moving_tags};
 use super::words::count;
 use super::{Context, Exit, Failure};
 use crate::aws::Clients;
@@ -138,7 +138,9 @@ impl Promote {
             };
             return Ok((uri, true));
         }
-        Ok((repository(context, to, ecr, false).await?.uri, false))
+        let repository = repository(context, to, ecr, false).await?;
+        warn_of_moving_tags(context, &repository);
+        Ok((repository.uri, false))
     }
 
     /// The image, and whether a rollout of it succeeded.

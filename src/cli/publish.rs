@@ -221,6 +221,7 @@ pub async fn publish(
         ecr.authorisation(),
     );
     let repository = repository?;
+    warn_of_moving_tags(context, &repository);
     let target = ecr.access_with(repository.uri.clone(), credentials.map_err(refused)?);
     let image = match source.published_before(context, &target, origin).await {
         Some(image) => image,
@@ -308,6 +309,16 @@ pub async fn repository(
             format!("there is no repository {name} in account {} ({})", environment.account_id, environment.region),
         )
         .hint("Terraform's ecr module creates it, or `publish --create-repository` does; nothing was changed")),
+    }
+}
+
+/// Warns where ECR would let a tag move: then only our own look at the tag keeps it in its place.
+pub fn warn_of_moving_tags(context: &Context, repository: &Repository) {
+    if let Some(risk) = repository.tag_immutability.risk() {
+        context.reporter.warn(format!(
+            "in the repository {} {}; {}",
+            repository.name, risk.what, risk.remedy
+        ));
     }
 }
 

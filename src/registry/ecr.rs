@@ -52,6 +52,32 @@ pub enum TagImmutability {
     Mutable,
 }
 
+impl TagImmutability {
+    /// What may become of a tag, and what to do about it; `None` where tags stay with their images.
+    pub fn risk(self) -> Option<TagRisk> {
+        match self {
+            Self::Immutable => None,
+            Self::ImmutableWithExclusions => Some(TagRisk {
+                what: "some tags may move",
+                remedy: "remove the exclusion filters: a tag must say which image it is",
+            }),
+            Self::Mutable => Some(TagRisk {
+                what: "tags may move to other images",
+                remedy: "set imageTagMutability to IMMUTABLE: what is rolled out by tag could change under it",
+            }),
+        }
+    }
+}
+
+/// That a repository lets tags move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TagRisk {
+    /// What may happen.
+    pub what: &'static str,
+    /// What to do about it, and why.
+    pub remedy: &'static str,
+}
+
 /// An image in a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct PublishedImage {

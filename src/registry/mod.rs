@@ -23,7 +23,7 @@ pub use access::Access;
 pub use copied::{Copied, Moved, Part, PartKind};
 pub use copy::{Copy, CopyError};
 pub use credentials::{Credentials, Renewal};
-pub use ecr::{Deletion, Ecr, PublishedImage, Repository, TagImmutability};
+pub use ecr::{Deletion, Ecr, PublishedImage, Repository, TagImmutability, TagRisk};
 pub use inspect::{About, Inspector};
 pub use push::{Published, SbomState, publish_image, published_before};
 pub use retry::RetryPolicy;

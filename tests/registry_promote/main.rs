@@ -10,9 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quilt_mcp_deploy::image::{Image, Tag};
-use quilt_mcp_deploy::registry::{Access, Copied, Copy, CopyError, Credentials, publish_image};
+use quilt_mcp_deploy::registry::{
+    Access, Copied, Copy, CopyError, Credentials, PublishProgress, PushError, publish_image,
+};
 use serde_json::Value;
 use support::docker_registry::{DockerRegistry, PASSWORD, Setup, USER};
+use support::fake_registry::{FakeRegistry, impatient};
 use support::images::{self, noise};
 use support::rehearsal::{Ended, Rehearsal};
 use support::schema::assert_valid;
@@ -158,6 +161,34 @@ fn what_runs_is_promoted_listed_and_never_pruned() {
 }
 
 #[test]
+fn a_repository_whose_tags_may_move_is_warned_of() {
+    let two = Two::start();
+    let create = two.rehearsal.ecr().create_repository();
+    let create = create.repository_name("second/mcp-server").send();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(create).unwrap();
+    let image = two.rehearsal.fixture("exits");
+    let layout = image.layout.to_str().unwrap();
+    let publish = ["publish", "--image-layout", layout, "--tag", "a", "--env"];
+    let promote = ["promote", "--from", "local", "--to", "second", "--tag", "a"];
+    let into_first = two.run(&[&publish[..], &["local"]].concat()).expect(0);
+    assert!(
+        !into_first.stderr.contains("imageTagMutability"),
+        "{}",
+        into_first.stderr
+    );
+    for command in [
+        [&publish[..], &["second"]].concat(),
+        [&promote[..], &["--force"]].concat(),
+    ] {
+        let ended = two.run(&command).expect(0);
+        let warning = "in the repository second/mcp-server tags may move to other images; \
+                       set imageTagMutability to IMMUTABLE";
+        assert!(ended.stderr.contains(warning), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn pruning_stops_where_an_environment_cannot_tell_what_it_runs() {
     let two = Two::start();
     let config = two.folder.path().join("quilt-mcp.toml");
@@ -204,6 +235,37 @@ fn a_gate_that_cannot_be_asked_is_no_open_gate() {
     );
     two.run(&["local", "fault", "clear"]).expect(0);
     two.run(&gated).expect(0);
+}
+
+#[tokio::test]
+async fn a_tag_that_another_image_takes_during_a_copy_stays_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (
+        images::image(folder.path(), b"ours"),
+        images::image(folder.path(), b"theirs"),
+    );
+    let (source, target) = (FakeRegistry::start().await, FakeRegistry::start().await);
+    let (from, to) = (
+        impatient(source.repository()),
+        impatient(target.repository()),
+    );
+    let tag: Tag = "a".parse().unwrap();
+    let published = publish_image(&from, &ours, &tag, Arc::new(|_| ())).await;
+    published.unwrap();
+    let (other, manifest) = (target.clone(), theirs.manifest.clone());
+    let progress = Arc::new(move |step| {
+        if matches!(step, PublishProgress::BlobSent { .. }) {
+            let mut contents = other.contents();
+            contents.tags.insert("a".to_owned(), manifest.clone());
+        }
+    });
+    let copy = Copy::new(&from, &to, &ours.digest, progress).await.unwrap();
+    let error = copy.run(&tag).await.unwrap_err();
+    let CopyError::Target(PushError::TagTaken { existing, .. }) = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(*existing, theirs.digest);
+    assert_eq!(target.contents().tags["a"], theirs.manifest);
 }
 
 async fn copy(from: &Access, to: &Access, image: &Image, tag: &str) -> Result<Copied, CopyError> {

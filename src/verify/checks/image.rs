@@ -1,6 +1,5 @@
 //! The repository and the images in it.
 
-use crate::registry::TagImmutability;
 use crate::verify::{Check, Facts, Image, Missing};
 
 /// What Fargate runs where the task definition names no other platform, and what we build.
@@ -27,18 +26,9 @@ fn repository(facts: &Facts) -> Vec<Check> {
         }
         Ok(Some(repository)) => repository,
     };
-    let immutability = match repository.tag_immutability {
-        TagImmutability::Immutable => Check::ok("tag immutability", "tags stay with their images"),
-        TagImmutability::ImmutableWithExclusions => Check::warning(
-            "tag immutability",
-            "some tags may move",
-            "remove the exclusion filters: a tag must say which image it is",
-        ),
-        TagImmutability::Mutable => Check::warning(
-            "tag immutability",
-            "tags may move to other images",
-            "set imageTagMutability to IMMUTABLE: what is rolled out by tag could change under it",
-        ),
+    let immutability = match repository.tag_immutability.risk() {
+        None => Check::ok("tag immutability", "tags stay with their images"),
+        Some(risk) => Check::warning("tag immutability", risk.what, risk.remedy),
     };
     let scan = if repository.scan_on_push {
         Check::ok("scan on push", "every pushed image is scanned")
@@ -112,6 +102,7 @@ fn platform(name: &str, image: &Image) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::TagImmutability;
     use crate::verify::checks::example::{expect, facts};
     use crate::verify::{CheckOutcome, CheckoutImage};
 
