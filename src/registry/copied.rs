@@ -17,7 +17,7 @@ pub struct Copied {
     pub bytes_sent: u64,
     /// Bytes of all blobs that were not there.
     pub bytes_missing: u64,
-    /// Manifests that refer to the image (SBOMs, signatures) and went along.
+    /// Manifests that refer to the image (SBOMs, signatures), or to one that does, and went along.
     pub referrers: usize,
     /// Whether the tag was written; `false` when it named this very image already.
     pub tagged: bool,
@@ -44,7 +44,7 @@ pub struct Part {
 pub enum PartKind {
     /// A layer or a configuration.
     Blob,
-    /// A manifest that refers to the image, such as its list of components.
+    /// A manifest that refers to the image, such as its list of components, or to one that does.
     Referrer,
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::manifest::{OciDescriptor, OciImageIndex, OciImageManifest, OciManifest};
+use oci_client::manifest::{
+    ImageIndexEntry, OciDescriptor, OciImageIndex, OciImageManifest, OciManifest,
+};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use quilt_mcp_deploy::image::{Digest, Image, sbom};
@@ -112,17 +114,94 @@ fn the_client_of_oras_reads_what_we_attach_and_what_it_attaches_goes_along() {
         assert_eq!(listed.len(), 1, "{listed:?}");
         assert_eq!(source.content(&listed[0].digest).await, COMPONENTS);
 
-        let signature = source.sign(b"signed").await;
+        let of_image = source.sign(&source.subject, b"signed").await;
+        let of_list = source.sign(&described(&listed[0]), b"read").await;
         let (from, to) = (shelf.access(SOURCE), shelf.access(TARGET));
         let copied = copy(&from, &to, &shelf.image, "a").await.unwrap();
-        assert_eq!(copied.referrers, 2);
+        assert_eq!(copied.referrers, 3);
         let target = Oras::of(&shelf, TARGET).await;
         assert_eq!(target.referrers(None).await.manifests.len(), 2);
-        let signed = target.referrers(Some(Oras::SIGNATURE)).await.manifests;
-        assert_eq!(signed.len(), 1, "{signed:?}");
-        assert_eq!(signed[0].digest, signature.as_str());
-        assert_eq!(target.content(signature.as_str()).await, b"signed");
+        let list = target.at(&listed[0].digest);
+        for (place, signature, content) in [
+            (&target, of_image, b"signed".as_slice()),
+            (&list, of_list, b"read"),
+        ] {
+            let signed = place.referrers(Some(Oras::SIGNATURE)).await.manifests;
+            assert_eq!(signed.len(), 1, "{signed:?}");
+            assert_eq!(signed[0].digest, signature.as_str());
+            assert_eq!(place.content(signature.as_str()).await, content);
+        }
+        let again = copy(&from, &to, &shelf.image, "a").await.unwrap();
+        assert_eq!(again.referrers, 0, "nothing to do");
     });
+}
+
+/// A registry that lists two referrers on a page, with an image to which five refer.
+async fn long_list(image: &Image) -> FakeRegistry {
+    let registry = FakeRegistry::start().await;
+    let (access, tag) = (impatient(registry.repository()), "a".parse().unwrap());
+    let published = publish_image(&access, image, &tag, Arc::new(|_| ())).await;
+    published.unwrap();
+    let mut contents = registry.contents();
+    contents.knows_referrers = true;
+    contents.referrers_at_once = Some(2);
+    for number in 0..5 {
+        let manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "subject": describe(&image.manifest_media_type, &image.manifest),
+            "annotations": {"number": number.to_string()},
+        });
+        let manifest = manifest.to_string().into_bytes();
+        let digest = Digest::of(&manifest).to_string();
+        contents.tags.insert(digest, manifest);
+    }
+    drop(contents);
+    registry
+}
+
+#[tokio::test]
+async fn every_page_of_the_referrers_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = images::image(folder.path(), b"x");
+    let (source, target) = (long_list(&image).await, FakeRegistry::start().await);
+    target.contents().knows_referrers = true;
+    target.contents().referrers_at_once = Some(3);
+    let (from, to) = (
+        impatient(source.repository()),
+        impatient(target.repository()),
+    );
+    assert_eq!(copy(&from, &to, &image, "a").await.unwrap().referrers, 5);
+    let again = copy(&from, &to, &image, "a").await.unwrap();
+    let there = again
+        .parts
+        .iter()
+        .filter(|part| (part.kind, part.how) == (PartKind::Referrer, Moved::Present));
+    assert_eq!((again.referrers, there.count()), (0, 5));
+}
+
+#[tokio::test]
+async fn a_list_of_referrers_that_leads_astray_is_no_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = images::image(folder.path(), b"x");
+    let same = format!("/v2/team/server/referrers/{}", image.digest);
+    for (next, sign) in [
+        (
+            "https://elsewhere.example/list?token=s3ssion",
+            "goes on at https://elsewhere.example, which is not this registry",
+        ),
+        (same.as_str(), "goes on at a page that was read before"),
+    ] {
+        let (source, target) = (long_list(&image).await, FakeRegistry::start().await);
+        source.contents().referrers_go_on_at = Some(next.to_owned());
+        let (from, to) = (
+            impatient(source.repository()),
+            impatient(target.repository()),
+        );
+        let error = copy(&from, &to, &image, "a").await.unwrap_err().to_string();
+        assert!(error.contains(sign), "{error}");
+        assert!(!error.contains("s3ssion"), "{error}");
+        assert_eq!(target.is_complete("a"), None);
+    }
 }
 
 /// The ORAS project's client (<https://github.com/oras-project/rust-oci-client>) at an image.
@@ -157,6 +236,20 @@ impl Oras {
         }
     }
 
+    /// The same at another manifest of the repository.
+    fn at(&self, digest: &str) -> Self {
+        let subject = OciDescriptor {
+            digest: digest.to_owned(),
+            ..self.subject.clone()
+        };
+        Self {
+            client: self.client.clone(),
+            auth: self.auth.clone(),
+            image: self.image.clone_with_digest(digest.to_owned()),
+            subject,
+        }
+    }
+
     async fn referrers(&self, artifact_type: Option<&str>) -> OciImageIndex {
         let listed = self.client.pull_referrers(&self.image, artifact_type).await;
         listed.unwrap()
@@ -182,8 +275,8 @@ impl Oras {
         content
     }
 
-    /// Attaches a signature of that content; gives the digest of its manifest.
-    async fn sign(&self, content: &[u8]) -> Digest {
+    /// Attaches a signature of that content to `subject`; gives the digest of its manifest.
+    async fn sign(&self, subject: &OciDescriptor, content: &[u8]) -> Digest {
         let (config, layer) = (
             describe(Self::EMPTY, b"{}"),
             describe(Self::SIGNATURE, content),
@@ -199,7 +292,7 @@ impl Oras {
             artifact_type: Some(Self::SIGNATURE.to_owned()),
             config,
             layers: vec![layer],
-            subject: Some(self.subject.clone()),
+            subject: Some(subject.clone()),
             ..OciImageManifest::default()
         };
         let manifest = serde_json::to_vec(&manifest).unwrap();
@@ -211,6 +304,16 @@ impl Oras {
         let put = self.client.push_manifest_raw(&place, manifest, media_type);
         put.await.unwrap();
         digest
+    }
+}
+
+/// What a list of referrers says of one.
+fn described(listed: &ImageIndexEntry) -> OciDescriptor {
+    OciDescriptor {
+        media_type: listed.media_type.clone(),
+        digest: listed.digest.clone(),
+        size: listed.size,
+        ..OciDescriptor::default()
     }
 }
 

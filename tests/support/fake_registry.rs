@@ -1,6 +1,6 @@
 //! A registry in this process that misbehaves on demand, and a wire that breaks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +12,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use quilt_mcp_deploy::image::{Digest, RepositoryName};
 use quilt_mcp_deploy::registry::{Access, Credentials, RetryPolicy};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -57,8 +58,12 @@ pub struct Contents {
     pub requests: Vec<String>,
     /// The `Authorization` header of every request.
     pub authorisations: Vec<Option<String>>,
-    /// Whether it answers the referrers API; it names none.
+    /// Whether it answers the referrers API.
     pub knows_referrers: bool,
+    /// How many referrers it lists on a page; all without it.
+    pub referrers_at_once: Option<usize>,
+    /// Where it says that every list of referrers goes on.
+    pub referrers_go_on_at: Option<String>,
     uploads: HashMap<u64, Vec<u8>>,
     traps: Vec<Trap>,
 }
@@ -125,7 +130,7 @@ impl FakeRegistry {
     /// Whether `tag` names a manifest all of whose blobs are here and sound; `None` if it names none.
     pub fn is_complete(&self, tag: &str) -> Option<bool> {
         let contents = self.contents();
-        let manifest: serde_json::Value = serde_json::from_slice(contents.tags.get(tag)?).unwrap();
+        let manifest: Value = serde_json::from_slice(contents.tags.get(tag)?).unwrap();
         let layers = manifest["layers"].as_array().unwrap().iter();
         let mut blobs = std::iter::once(&manifest["config"]).chain(layers);
         Some(blobs.all(|blob| {
@@ -249,16 +254,42 @@ fn serve(
             *response.body_mut() = Body::from(manifest);
             response
         }
-        ("GET", "referrers", _) if contents.knows_referrers => Response::builder()
-            .status(200)
-            .body(Body::from(r#"{"schemaVersion":2,"manifests":[]}"#))
-            .unwrap(),
+        ("GET", "referrers", subject) if contents.knows_referrers => {
+            referrers(contents, subject, query)
+        }
         ("PUT", "manifests", tag) => {
             contents.tags.insert(tag.to_owned(), body.to_vec());
             with_digest(201, Digest::of(&body).as_str())
         }
         _ => refusal(404, "NOT_FOUND", "nothing here"),
     }
+}
+
+/// A page of what refers to `subject`.
+fn referrers(contents: &Contents, subject: &str, query: Option<&str>) -> Response<Body> {
+    let mut referrers = BTreeMap::new();
+    for content in contents.tags.values() {
+        let manifest: Value = serde_json::from_slice(content).unwrap();
+        if manifest["subject"]["digest"] == subject {
+            let (digest, size) = (Digest::of(content).to_string(), content.len());
+            let media_type = &manifest["mediaType"];
+            let descriptor = json!({"mediaType": media_type, "digest": digest, "size": size});
+            referrers.insert(digest, descriptor);
+        }
+    }
+    let at_once = contents.referrers_at_once.unwrap_or(usize::MAX);
+    let start = query.and_then(|query| query.strip_prefix("from="));
+    let start: usize = start.map_or(0, |start| start.parse().unwrap());
+    let page: Vec<&Value> = referrers.values().skip(start).take(at_once).collect();
+    let end = start + page.len();
+    let more =
+        (end < referrers.len()).then(|| format!("/v2/team/server/referrers/{subject}?from={end}"));
+    let mut response = Response::builder().status(200);
+    if let Some(next) = contents.referrers_go_on_at.clone().or(more) {
+        response = response.header("link", format!("<{next}>; rel=\"next\""));
+    }
+    let index = json!({"schemaVersion": 2, "manifests": page});
+    response.body(Body::from(index.to_string())).unwrap()
 }
 
 fn upload_id(path: &str) -> u64 {
@@ -283,7 +314,7 @@ fn with_digest(status: u16, digest: &str) -> Response<Body> {
 }
 
 fn refusal(status: u16, code: &str, message: &str) -> Response<Body> {
-    let body = serde_json::json!({"errors": [{"code": code, "message": message, "detail": {}}]});
+    let body = json!({"errors": [{"code": code, "message": message, "detail": {}}]});
     let status = StatusCode::from_u16(status).unwrap();
     Response::builder()
         .status(status)

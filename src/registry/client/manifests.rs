@@ -1,10 +1,13 @@
 //! Manifests, tags and referrers.
 
+use std::collections::HashSet;
+
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::failure::successful;
+use super::link::next_page;
 use super::{Failure, RemoteRepository, content_digest};
 use crate::image::{Digest, Tag};
 
@@ -16,6 +19,9 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
 
 /// Largest manifest that is read: what registries accept ("Pushing manifests").
 const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// Pages of a list of referrers that are read at most.
+const MOST_PAGES: usize = 100;
 
 /// A manifest, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,19 +127,55 @@ impl RemoteRepository {
         content_digest(successful(answer).await?.headers())
     }
 
-    /// What refers to the manifest; `None` where the registry knows no referrers.
+    /// What refers to the manifest, over all pages of the list ("Listing Referrers"); `None` where
+    /// the registry knows no referrers.
     pub async fn referrers(&self, digest: &Digest) -> Result<Option<Vec<Referrer>>, Failure> {
-        let url = self.url(&format!("referrers/{digest}"))?;
-        let answer = self.execute(Method::GET, url, |request| request).await?;
-        // Registries without the API answer as to any unknown path.
-        if matches!(answer.status().as_u16(), 400 | 404 | 405 | 501) {
-            return Ok(None);
+        let mut next = Some(self.url(&format!("referrers/{digest}"))?);
+        let (mut pages, mut referrers) = (HashSet::new(), Vec::new());
+        while let Some(url) = next {
+            let answer = self
+                .execute(Method::GET, url.clone(), |request| request)
+                .await?;
+            // Registries without the API answer as to any unknown path.
+            if pages.is_empty() && matches!(answer.status().as_u16(), 400 | 404 | 405 | 501) {
+                return Ok(None);
+            }
+            pages.insert(url);
+            let answer = successful(answer).await?;
+            next = self.page_after(&answer, &pages)?;
+            let content = answer.bytes().await.map_err(Failure::connection)?;
+            let list: ReferrerList = serde_json::from_slice(&content).map_err(|error| {
+                Failure::Protocol(format!("the list of referrers is malformed: {error}"))
+            })?;
+            referrers.extend(list.manifests);
         }
-        let content = successful(answer).await?.bytes().await;
-        let content = content.map_err(Failure::connection)?;
-        let list: ReferrerList = serde_json::from_slice(&content).map_err(|error| {
-            Failure::Protocol(format!("the list of referrers is malformed: {error}"))
-        })?;
-        Ok(Some(list.manifests))
+        Ok(Some(referrers))
+    }
+
+    /// Where the list goes on: at this registry, at no page that was read, and not for ever.
+    fn page_after(&self, answer: &Response, read: &HashSet<Url>) -> Result<Option<Url>, Failure> {
+        let Some(target) = next_page(answer.headers()) else {
+            return Ok(None);
+        };
+        let refused = |why: String| {
+            Err(Failure::Protocol(format!(
+                "the list of referrers {why}; the registry, or a proxy before it, must mend its Link header"
+            )))
+        };
+        match answer.url().join(target) {
+            Err(error) => refused(format!("goes on at no address ({error})")),
+            // The address itself may hold a secret.
+            Ok(next) if !self.is_registry(&next) => refused(format!(
+                "goes on at {}, which is not this registry",
+                next.origin().ascii_serialization()
+            )),
+            Ok(next) if read.contains(&next) => {
+                refused("goes on at a page that was read before".to_owned())
+            }
+            Ok(_) if read.len() == MOST_PAGES => {
+                refused(format!("has more than {MOST_PAGES} pages"))
+            }
+            Ok(next) => Ok(Some(next)),
+        }
     }
 }

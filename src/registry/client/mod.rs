@@ -8,6 +8,7 @@
 mod auth;
 mod blobs;
 mod failure;
+mod link;
 mod manifests;
 mod refusal;
 

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use self::bundle::Bundle;
+use self::bundle::referrer_where;
 use super::access::Access;
-use super::client::{Failure, RemoteRepository};
+use super::client::{Failure, Manifest, RemoteRepository};
 use super::copied::{Copied, Moved, Part};
 use super::target::{Failed, ProgressSink, PushError, Target, notify};
 use super::upload::Outcome;
@@ -103,12 +103,14 @@ impl<'a> Copy<'a> {
             };
             plan.add(Part::blob(blob, how));
         }
-        let known = match target_exists {
-            true => self.known_referrers(&bundle).await?,
-            false => Some(Vec::new()),
-        };
-        for (part, _) in bundle.referrers_where(known.as_deref()) {
-            plan.add(part);
+        for referrers in &bundle.referrers {
+            let known = match target_exists {
+                true => self.known(&referrers.subject, &plan.parts).await?,
+                false => Some(Vec::new()),
+            };
+            for (digest, manifest) in &referrers.manifests {
+                plan.add(referrer_where(known.as_deref(), digest, manifest));
+            }
         }
         Ok(plan)
     }
@@ -129,20 +131,15 @@ impl<'a> Copy<'a> {
         for (digest, manifest) in &bundle.manifests {
             self.target.put(&writing(digest), manifest).await?;
         }
-        let known = self.known_referrers(&bundle).await?;
-        for (mut part, manifest) in bundle.referrers_where(known.as_deref()) {
-            // An image is whole without what refers to it: as in a push, a refusal ends nothing.
-            if part.how == Moved::Copied {
-                match self.target.put(&writing(&part.digest), manifest).await {
-                    Ok(()) => {}
-                    Err(Failed { failure, .. }) if failure.is_refusal() => {
-                        tracing::debug!(%failure, digest = %part.digest, "not taken");
-                        part.how = Moved::NotTaken;
-                    }
-                    Err(failed) => return Err(failed.into()),
+        for referrers in &bundle.referrers {
+            let known = self.known(&referrers.subject, &copied.parts).await?;
+            for (digest, manifest) in &referrers.manifests {
+                let mut part = referrer_where(known.as_deref(), digest, manifest);
+                if part.how == Moved::Copied && !self.copy_referrer(digest, manifest).await? {
+                    part.how = Moved::NotTaken;
                 }
+                copied.add(part);
             }
-            copied.add(part);
         }
         if !already && let Some((digest, manifest)) = bundle.manifests.last() {
             copied.tagged = self.target.write_tag(tag, manifest, digest).await?;
@@ -154,12 +151,33 @@ impl<'a> Copy<'a> {
         self.from.repository.registry() == self.target.access.repository.registry()
     }
 
-    /// The digests of the referrers that the target has; none where it knows no referrers.
-    async fn known_referrers(&self, bundle: &Bundle) -> Result<Option<Vec<Digest>>, CopyError> {
-        if bundle.referrers.is_empty() {
-            return Ok(None);
+    /// What refers to `subject` in the target already, after the `parts` before; `None` where the
+    /// target takes no referrers of it.
+    async fn known(
+        &self,
+        subject: &Digest,
+        parts: &[Part],
+    ) -> Result<Option<Vec<Digest>>, CopyError> {
+        let part = parts.iter().find(|part| part.digest == *subject);
+        match part.map(|part| part.how) {
+            // A signature of what is not there is of no use.
+            Some(Moved::NotTaken) => Ok(None),
+            Some(Moved::Copied) => Ok(Some(Vec::new())),
+            _ => Ok(self.target.referrers(subject).await?),
         }
-        Ok(self.target.referrers(self.digest).await?)
+    }
+
+    /// Whether the target took what refers to the image. The image is whole without it: as in a
+    /// push, a refusal ends nothing.
+    async fn copy_referrer(&self, digest: &Digest, manifest: &Manifest) -> Result<bool, CopyError> {
+        match self.target.put(&writing(digest), manifest).await {
+            Ok(()) => Ok(true),
+            Err(Failed { failure, .. }) if failure.is_refusal() => {
+                tracing::debug!(%failure, %digest, "not taken");
+                Ok(false)
+            }
+            Err(failed) => Err(failed.into()),
+        }
     }
 
     async fn copy_blobs(&self, blobs: &[BlobDescriptor]) -> Result<Vec<Part>, CopyError> {
