@@ -361,6 +361,35 @@ async fn an_upload_breaks_off_and_the_registry_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_mounts_nothing_begins_an_upload() {
+    let environment = common::start().await;
+    let blob = environment.push_blob(b"a layer").await;
+    let repository = environment.description.repository.clone();
+    let input = json!({ "repositoryName": "second" });
+    environment.ecr("CreateRepository", input).await;
+    let authorization = environment.authorization().await;
+    let mount = async |into: &str| {
+        let registry = &environment.description.registry;
+        let url =
+            format!("http://{registry}/v2/{into}/blobs/uploads/?mount={blob}&from={repository}");
+        let request = environment.http.post(url);
+        let sent = request.header("authorization", &authorization).send();
+        sent.await.unwrap()
+    };
+    environment
+        .fault(json!({ "fault": "refuse-mounts", "repository": "sec*" }))
+        .await;
+    let answer = mount("second").await;
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let location = answer.headers()["location"].to_str().unwrap();
+    assert!(location.contains("/second/blobs/uploads/"), "{location}");
+    assert_eq!(mount(&repository).await.status(), StatusCode::CREATED);
+    let clear = environment.http.delete(environment.control_url("faults"));
+    clear.send().await.unwrap();
+    assert_eq!(mount("second").await.status(), StatusCode::CREATED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scan_takes_its_time_and_finds_what_it_is_told() {
     let environment = common::start().await;
     let image = environment.push_image().await;

@@ -278,17 +278,7 @@ impl fmt::Display for PromoteResult {
             if self.creates_repository {
                 writeln!(f, "creates  the repository {}", self.image.repository())?;
             }
-            for part in &copied.parts {
-                writeln!(f, "{}", line(part))?;
-            }
-            return write!(
-                f,
-                "moves    {} of {}, {}; {} there already; nothing was changed",
-                count(copied.blobs_mounted + copied.blobs_sent, "blob"),
-                bytes(copied.bytes_missing),
-                count(copied.referrers, "referrer"),
-                copied.blobs_present
-            );
+            return write!(f, "{}", plan(copied));
         }
         writeln!(
             f,
@@ -307,10 +297,31 @@ impl fmt::Display for PromoteResult {
     }
 }
 
+/// What `--dry-run` says would move.
+fn plan(copied: &Copied) -> String {
+    let mut lines: Vec<String> = copied.parts.iter().map(line).collect();
+    lines.push(format!(
+        "moves    {} of {}, {}; {} there already; nothing was changed",
+        count(copied.blobs_sent, "blob"),
+        bytes(copied.bytes_missing),
+        count(copied.referrers, "referrer"),
+        copied.blobs_present
+    ));
+    let mut parts = copied.parts.iter();
+    if parts.any(|part| part.how == Moved::Mountable) {
+        lines.push(format!(
+            "sends    at most {}: the registry is asked to mount each blob, and gets it where it does not",
+            bytes(copied.bytes_sent)
+        ));
+    }
+    lines.join("\n")
+}
+
 /// A part as `--dry-run` lists it.
 fn line(part: &Part) -> String {
     let how = match part.how {
-        Moved::Mounted => "mount",
+        Moved::Mounted => "mounted",
+        Moved::Mountable => "mount?",
         Moved::Copied => "copy",
         Moved::Present => "there",
         Moved::NotTaken => "stays",

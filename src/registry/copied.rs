@@ -7,13 +7,14 @@ use crate::image::{BlobDescriptor, Digest};
 /// What a copy moved, or would move.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Copied {
-    /// Blobs that the registry took over from the other repository by itself, or is asked to.
+    /// Blobs that the registry took over from the other repository by itself. Only it knows which
+    /// it will: none in a plan.
     pub blobs_mounted: usize,
-    /// Blobs that went through this machine.
+    /// Blobs that went through this machine; in a plan, those that at most will.
     pub blobs_sent: usize,
     /// Blobs that were there already.
     pub blobs_present: usize,
-    /// Bytes that went through this machine.
+    /// Bytes that went through this machine; in a plan, those that at most will.
     pub bytes_sent: u64,
     /// Bytes of all blobs that were not there.
     pub bytes_missing: u64,
@@ -52,8 +53,10 @@ pub enum PartKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Moved {
-    /// The registry takes it over from its other repository; where it does not, it is copied.
+    /// The registry took it over from its other repository.
     Mounted,
+    /// In a plan: the registry is asked to mount it, and where it does not, it is copied.
+    Mountable,
     /// It goes through this machine.
     Copied,
     /// It is there already.
@@ -74,12 +77,12 @@ impl Copied {
         } else {
             match part.how {
                 Moved::Mounted => self.blobs_mounted += 1,
-                Moved::Copied => self.blobs_sent += 1,
+                Moved::Copied | Moved::Mountable => {
+                    self.blobs_sent += 1;
+                    self.bytes_sent += part.size;
+                }
                 Moved::Present => self.blobs_present += 1,
                 Moved::NotTaken => {}
-            }
-            if part.how == Moved::Copied {
-                self.bytes_sent += part.size;
             }
             if part.how != Moved::Present {
                 self.bytes_missing += part.size;

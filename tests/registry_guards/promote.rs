@@ -7,7 +7,7 @@ use quilt_mcp_deploy::image::Tag;
 use quilt_mcp_deploy::registry::{
     Access, Copied, Copy, CopyError, Moved, PushError, publish_image,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Guarded;
 use crate::support::fake_registry::{FakeRegistry, Fault};
@@ -112,27 +112,67 @@ async fn a_dry_run_lists_what_would_move_also_into_a_repository_that_would_be_ma
     assert!(image_name.contains("/second/mcp-server@"), "{image_name}");
     let text = guarded.run(&dry).expect(0).stdout;
     for blob in image.blobs() {
-        let line = format!("mount    blob {}, {} bytes", blob.digest, blob.size);
+        let line = format!("mount?   blob {}, {} bytes", blob.digest, blob.size);
         assert!(text.contains(&line), "{line}: {text}");
         let part =
-            json!({"kind": "blob", "digest": blob.digest, "size": blob.size, "how": "mounted"});
+            json!({"kind": "blob", "digest": blob.digest, "size": blob.size, "how": "mountable"});
         let parts = planned["copied"]["parts"].as_array().unwrap();
         assert!(parts.contains(&part), "{part} is not in {planned:#}");
     }
     assert!(text.contains("creates  the repository"), "{text}");
+    let at_most: u64 = image.blobs().iter().map(|blob| blob.size).sum();
+    assert_eq!(planned["copied"]["bytes_sent"], at_most);
+    let most = format!("sends    at most {at_most} bytes: the registry is asked to mount");
+    assert!(text.contains(&most), "{most}: {text}");
     let missing = guarded.run(&[&promote[..], &["--dry-run"]].concat());
     missing.expect(6);
 
     let done = guarded.json(&create);
     assert_eq!(done["image"], image_name.as_str());
-    assert_eq!(done["copied"]["parts"], planned["copied"]["parts"]);
-    assert_eq!(
-        done["copied"]["blobs_mounted"],
-        planned["copied"]["blobs_mounted"]
-    );
+    let parts = |result: &Value| result["copied"]["parts"].as_array().unwrap().clone();
+    let mounted = parts(&planned).into_iter().map(|mut part| {
+        part["how"] = json!("mounted");
+        part
+    });
+    assert_eq!(parts(&done), mounted.collect::<Vec<Value>>());
     let again = guarded.json(&dry);
     assert_eq!(again["creates_repository"], false);
     assert_eq!(again["copied"]["parts"][0]["how"], "present");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_mounts_nothing_gets_the_bytes_that_the_plan_counts() {
+    let guarded = Guarded::start().await;
+    let image = guarded.publish("live");
+    guarded.configure_target("second/mcp-server");
+    let promote = [
+        "promote",
+        "--from",
+        "a",
+        "--to",
+        "second",
+        "--tag",
+        "live",
+        "--force",
+        "--create-repository",
+    ];
+    let fault = [
+        "local",
+        "fault",
+        "refuse-mounts",
+        "--repository",
+        "second/*",
+    ];
+    guarded.run(&fault).expect(0);
+    let planned = guarded.json(&[&promote[..], &["--dry-run"]].concat());
+    let done = guarded.json(&promote);
+    for field in ["blobs_mounted", "blobs_sent", "bytes_sent"] {
+        assert_eq!(done["copied"][field], planned["copied"][field], "{field}");
+    }
+    assert_eq!(done["copied"]["blobs_mounted"], 0);
+    let parts = done["copied"]["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), image.blobs().len());
+    assert!(parts.iter().all(|part| part["how"] == "copied"), "{done:#}");
 }
 
 impl Guarded {

@@ -127,6 +127,14 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         times: Option<u32>,
     },
+    /// The registry mounts no blob of another repository and begins an upload instead, as ECR does
+    /// where the account setting `BLOB_MOUNTING` is not `ENABLED`, or where the repositories are
+    /// encrypted differently (Amazon ECR user guide, "Blob mounting in Amazon ECR").
+    RefuseMounts {
+        /// Into which repositories.
+        #[serde(default = "every")]
+        repository: String,
+    },
     /// The scan of an image finds a vulnerability.
     Vulnerability(Vulnerability),
     /// Images are not scanned at once.
@@ -248,6 +256,7 @@ impl Fault {
             Self::SlowStart { .. } => "slow-start",
             Self::Unhealthy { .. } => "unhealthy",
             Self::BreakUploads { .. } => "break-uploads",
+            Self::RefuseMounts { .. } => "refuse-mounts",
             Self::Vulnerability { .. } => "vulnerability",
             Self::SlowScan { .. } => "slow-scan",
             Self::Alarm { .. } => "alarm",
@@ -275,9 +284,9 @@ impl Fault {
             | Self::Unhealthy {
                 image, revision, ..
             } => (image, revision),
-            Self::BreakUploads { repository, .. } | Self::SlowScan { repository, .. } => {
-                (repository, "")
-            }
+            Self::BreakUploads { repository, .. }
+            | Self::RefuseMounts { repository }
+            | Self::SlowScan { repository, .. } => (repository, ""),
             Self::Vulnerability(found) => (&found.repository, &found.name),
             Self::Alarm { name } => (name, ""),
             Self::ExpiredCredentials

@@ -193,6 +193,17 @@ impl Faults {
         switches.on.retain(|active| !over(&active.fault));
     }
 
+    /// Whether `repository` mounts no blob of another one.
+    pub(crate) fn refuses_mount(&self, repository: &str) -> bool {
+        self.any(|fault| match fault {
+            Fault::RefuseMounts { repository: glob } => {
+                pattern::matches(glob, repository).then_some(())
+            }
+            _ => None,
+        })
+        .is_some()
+    }
+
     /// What the scan of an image in `repository` finds.
     pub(crate) fn vulnerabilities(&self, repository: &str) -> Vec<Vulnerability> {
         let switches = self.lock();

@@ -20,7 +20,9 @@ pub(super) async fn start(
     query: &Query,
     body: Body,
 ) -> Result<Response, Error> {
+    // Without a mount, an upload begins ("Mounting a blob from another repository").
     if let Some(digest) = query.get("mount")
+        && !world.faults.refuses_mount(name)
         && mount(world, name, digest, query.get("from"))?
     {
         return Ok(created(name, digest));

@@ -131,6 +131,13 @@ pub enum FaultCommand {
         #[arg(long)]
         times: Option<u32>,
     },
+    /// The registry mounts no blobs of another repository, as ECR by default
+    #[command(after_help = "Example:\n  quilt-mcp-deploy local fault refuse-mounts")]
+    RefuseMounts {
+        /// Into which repositories, with * and ?
+        #[arg(long, default_value = "*")]
+        repository: String,
+    },
     /// The scan of an image finds a vulnerability
     #[command(
         after_help = "Example:\n  quilt-mcp-deploy local fault vulnerability CVE-2026-1234 \\\n    --severity critical --package openssl --installed 3.0.1 --fixed-in 3.0.2"
@@ -334,6 +341,7 @@ impl FaultCommand {
                 after_bytes,
                 times,
             },
+            Self::RefuseMounts { repository } => Fault::RefuseMounts { repository },
             Self::Vulnerability {
                 name,
                 severity,

@@ -98,7 +98,7 @@ impl<'a> Copy<'a> {
             let present = target_exists && self.target.has(&blob.digest).await?;
             let how = match (present, self.is_one_registry()) {
                 (true, _) => Moved::Present,
-                (false, true) => Moved::Mounted,
+                (false, true) => Moved::Mountable,
                 (false, false) => Moved::Copied,
             };
             plan.add(Part::blob(blob, how));
