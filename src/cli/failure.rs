@@ -197,9 +197,13 @@ impl From<DockerBuildError> for Failure {
     }
 }
 
+/// An image that was built elsewhere; what goes wrong with a layout of our own builders is a
+/// [`BuildError`] or a [`DockerBuildError`].
 impl From<LayoutError> for Failure {
     fn from(error: LayoutError) -> Self {
-        Self::new(Exit::Build, error.to_string())
+        Self::new(Exit::Publish, error.to_string()).hint(
+            "give --image-layout the folder of a linux/amd64 image in OCI image layout, as `build` leaves one; nothing was published",
+        )
     }
 }
 

@@ -103,7 +103,7 @@ pub fn check(image: &Image) -> Result<(), CheckError> {
     let items = contents::items(image, program.as_deref().map(Path::new)).map_err(|error| {
         refused(vec![Fault {
             rule: "has layers that can be read",
-            reason: format!("its layers cannot be read: {error}"),
+            reason: error.to_string(),
         }])
     })?;
     let inspected = Inspected { image, items };

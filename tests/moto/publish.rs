@@ -100,6 +100,8 @@ async fn a_folder_that_is_no_image() {
     };
     world.create_repository().await;
     let publish = ["publish", "--image-layout", "nowhere", "--tag", TAG];
-    world.cli.refuses(&publish, 5, &["nowhere"]);
+    world
+        .cli
+        .refuses(&publish, 6, &["nowhere", "--image-layout"]);
     assert!(world.changes().is_empty());
 }

@@ -1,11 +1,12 @@
 //! What keeps an operator from harm: `prune` that deletes nothing while it is not known what runs,
-//! a scan gate that is shut while nothing is known, promotion that copes with odd registries.
+//! a scan gate that is shut while nothing is known, promotion that copes with odd registries, images that are refused.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod promote;
 mod prune;
+mod refused_image;
 mod scan_gate;
 
 use quilt_mcp_deploy::image::Image;

@@ -18,7 +18,10 @@ pub enum LayoutError {
         version: String,
     },
     /// No image for `linux/amd64`.
-    #[error("{folder} holds no linux/amd64 image; found: {}", list(found))]
+    #[error(
+        "{folder} holds no linux/amd64 image, which the service runs; found: {}",
+        list(found)
+    )]
     NoImage {
         /// The layout's folder.
         folder: PathBuf,
