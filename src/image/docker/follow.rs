@@ -87,8 +87,13 @@ impl Follow {
     }
 }
 
-/// `Step 3/9 : RUN ...`; Podman writes `STEP 3/9: RUN ...`.
+/// `Step 3/9 : RUN ...`; Podman writes `STEP 3/9: RUN ...`, and where there are several stages
+/// `[1/2] STEP 3/9: RUN ...`, counting those of the stage.
 fn step(line: &str) -> Option<(u32, u32)> {
+    let of_stage = line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "));
+    let line = of_stage.map_or(line, |(_, step)| step);
     let rest = line
         .strip_prefix("Step ")
         .or_else(|| line.strip_prefix("STEP "))?;
@@ -132,6 +137,20 @@ mod tests {
         assert_eq!(follow.step(), "Step 2/2 : RUN x");
         assert_eq!(follow.image(), None);
         assert_eq!(follow.output(), ["out", "put"]);
+    }
+
+    #[test]
+    fn steps_are_known_as_docker_and_podman_write_them() {
+        for (line, expected) in [
+            ("Step 3/9 : RUN x", Some((3, 9))),
+            ("STEP 3/9: RUN x", Some((3, 9))),
+            ("[1/2] STEP 3/9: RUN x", Some((3, 9))),
+            ("[1/2] COMMIT", None),
+            ("[warning] x", None),
+            ("Step by step", None),
+        ] {
+            assert_eq!(step(line), expected, "{line}");
+        }
     }
 
     #[test]
