@@ -114,9 +114,12 @@ pub async fn build(
     args: &BuilderArgs,
 ) -> Result<(Image, &'static str, Duration), Failure> {
     let stage = context.stage(Stage::Build);
-    let show = |progress: BuildProgress| {
-        if let Some(message) = describe(&progress) {
-            context.reporter.progress(Stage::Build, message);
+    let show = |progress: BuildProgress| match progress {
+        BuildProgress::Warning { message } => context.reporter.warn(message),
+        progress => {
+            if let Some(message) = describe(&progress) {
+                context.reporter.progress(Stage::Build, message);
+            }
         }
     };
     let passed_over = match args.builder {
@@ -156,7 +159,9 @@ fn describe(progress: &BuildProgress) -> Option<String> {
             None => format!("compiling for {target}"),
         }),
         BuildProgress::Step { instruction, .. } => Some(instruction.clone()),
-        BuildProgress::Message { line } => Some(line.clone()),
+        BuildProgress::Message { line } | BuildProgress::Warning { message: line } => {
+            Some(line.clone())
+        }
         BuildProgress::Compiled { name, ready, .. } => {
             Some(format!("{ready} crates ready, {name}"))
         }

@@ -31,6 +31,11 @@ pub enum BuildProgress {
         /// The line, without colours.
         line: String,
     },
+    /// Something that the operator should know once the build is over, too.
+    Warning {
+        /// What it is.
+        message: String,
+    },
     /// One more crate is ready.
     Compiled {
         /// The crate's name.

@@ -5,6 +5,7 @@ mod support;
 
 mod context;
 mod engine;
+mod logins;
 mod podman;
 mod service;
 mod tls;

@@ -22,12 +22,23 @@ cgroup_manager = \"cgroupfs\"
 events_logger = \"file\"
 ";
 
+/// Registries on this machine may speak plain HTTP, as Docker allows them by itself.
+const REGISTRIES: &str = "[[registry]]
+prefix = \"127.0.0.1\"
+location = \"127.0.0.1\"
+insecure = true
+";
+
+/// Where Podman has its own logins, in its folder (podman-login(1)).
+pub const AUTH_FILE: &str = "containers/auth.json";
+
 /// Podman with all that it keeps in `folder`, at `podman/podman.sock` there.
-fn podman(folder: &Path) -> Option<(Service, PathBuf)> {
+pub fn podman(folder: &Path) -> Option<(Service, PathBuf)> {
     let podman = tool("podman")?;
     let socket = folder.join("podman/podman.sock");
     std::fs::create_dir_all(folder.join("podman")).unwrap();
     std::fs::write(folder.join("containers.conf"), SETTINGS).unwrap();
+    std::fs::write(folder.join("registries.conf"), REGISTRIES).unwrap();
     let place = |name: &str| folder.join(name).display().to_string();
     let address = format!("unix://{}", socket.display());
     let arguments = [
@@ -49,6 +60,8 @@ fn podman(folder: &Path) -> Option<(Service, PathBuf)> {
     let configure = |command: &mut Command| {
         command
             .env("CONTAINERS_CONF", folder.join("containers.conf"))
+            .env("CONTAINERS_REGISTRIES_CONF", folder.join("registries.conf"))
+            .env("XDG_RUNTIME_DIR", folder)
             .env("BUILDAH_ISOLATION", "chroot");
     };
     let answers = || {
@@ -59,8 +72,8 @@ fn podman(folder: &Path) -> Option<(Service, PathBuf)> {
     Some((service.unwrap_or_else(|log| panic!("{log}")), socket))
 }
 
-/// Docker's own client.
-fn client(folder: &Path, socket: &Path) -> Command {
+/// Docker's own client, with its settings in `folder`.
+pub fn client(folder: &Path, socket: &Path) -> Command {
     let mut docker = Command::new("docker");
     docker
         .env("DOCKER_CONFIG", folder)

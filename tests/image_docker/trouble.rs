@@ -18,6 +18,7 @@ async fn engines_that_misbehave_are_told_apart() {
     let long = Patience {
         hello: Duration::from_secs(60),
         silence: Duration::from_secs(60),
+        ..Patience::default()
     };
     for (behaviour, signs) in [
         (Behaviour::Old, &["1.39", "1.41"][..]),

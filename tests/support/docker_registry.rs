@@ -10,9 +10,10 @@ use tokio::process::Child;
 use super::tool;
 
 pub const USER: &str = "AWS";
-pub const PASSWORD: &str = "s3cret";
+/// What encodes it in base64 has both a `+` and a `/`, wherever it begins.
+pub const PASSWORD: &str = "s3cret???~~~";
 /// `PASSWORD` in bcrypt, the only form that this registry takes.
-const HTPASSWD: &str = "AWS:$2b$04$SMJdIsdEkk7Nw7VTn6YJjeZO0UTFOElEIevr//Uoz3hG6SSv9RzkG\n";
+const HTPASSWD: &str = "AWS:$2b$04$X3mLmWr0RlKtKRfUP1LBhu1QwOOFCC8xptMr8GcF2r5d1t7rmRsCS\n";
 
 /// How it is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! A Docker engine in this process that misbehaves.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{Response, Uri};
+use axum::http::{HeaderMap, Response, Uri};
 use futures::StreamExt;
 use tokio::net::TcpListener;
 
@@ -25,10 +26,20 @@ pub enum Behaviour {
     Nothing,
     /// It builds for another platform.
     Arm,
+    /// A registry does not let it have the base image.
+    Denied,
 }
+
+/// The logins that came with each build, as they were sent.
+pub type Logins = Arc<Mutex<Vec<Option<String>>>>;
 
 /// Starts the engine and gives its address, as `DOCKER_HOST` has it.
 pub async fn start(behaviour: Behaviour) -> String {
+    start_noting(behaviour, Logins::default()).await
+}
+
+/// Starts the engine, which notes what logins it is sent.
+pub async fn start_noting(behaviour: Behaviour, logins: Logins) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     if behaviour == Behaviour::Mute {
@@ -39,7 +50,14 @@ pub async fn start(behaviour: Behaviour) -> String {
             }
         });
     } else {
-        let handler = move |uri: Uri, _context: Bytes| async move { answer(behaviour, uri.path()) };
+        let handler = async move |uri: Uri, headers: HeaderMap, _context: Bytes| {
+            if uri.path().ends_with("/build") {
+                let sent = headers.get("x-registry-config");
+                let sent = sent.map(|value| value.to_str().unwrap().to_owned());
+                logins.lock().unwrap().push(sent);
+            }
+            answer(behaviour, uri.path())
+        };
         let router = Router::new()
             .fallback(handler)
             .layer(axum::extract::DefaultBodyLimit::disable());
@@ -78,7 +96,11 @@ fn answer(behaviour: Behaviour, path: &str) -> Response<Body> {
 
 fn building(behaviour: Behaviour) -> Body {
     let line = |text: &str| Ok(Bytes::from(format!("{text}\n")));
-    let begin = line(r#"{"stream":"Step 1/9 : FROM x\n"}"#);
+    let begin = match behaviour {
+        // As the engine repeats our Dockerfile.
+        Behaviour::Denied => line(r#"{"stream":"Step 2/27 : FROM ${RUST_IMAGE} AS build\n"}"#),
+        _ => line(r#"{"stream":"Step 1/9 : FROM x\n"}"#),
+    };
     let end: Option<Result<Bytes, std::io::Error>> = match behaviour {
         Behaviour::Stalls => {
             let begun = futures::stream::iter([begin]);
@@ -93,6 +115,9 @@ fn building(behaviour: Behaviour) -> Body {
             let begun = futures::stream::iter([begin]);
             return Body::from_stream(begun.chain(futures::stream::once(cut)));
         }
+        Behaviour::Denied => Some(line(
+            r#"{"errorDetail":{"message":"pull access denied, may require 'docker login'"}}"#,
+        )),
         Behaviour::Arm => Some(line(r#"{"aux":{"ID":"sha256:77"}}"#)),
         _ => None,
     };

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::models::SystemVersion;
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use http::HeaderValue;
 
 use super::error::{DockerBuildError, reason};
 use super::tls::{self, Certificates};
@@ -16,6 +17,8 @@ const OLDEST_API: (usize, usize) = (1, 41);
 const OLDEST_API_TEXT: &str = "1.41";
 /// Seconds; what a client begins with.
 pub(super) const USUAL_TIMEOUT: u64 = 120;
+/// The header with the operator's logins (`ImageBuild` of the engine's API).
+const LOGINS: &str = "x-registry-config";
 const DOCKER_HOST: &str = "DOCKER_HOST";
 /// What hyper says where a connection ended before it took the request.
 const UNSENT: &str = "operation was canceled";
@@ -29,6 +32,8 @@ pub struct Patience {
     pub hello: Duration,
     /// Between two signs of life during a build or an export. Linking takes minutes without a word.
     pub silence: Duration,
+    /// Until a helper of Docker's client answers; it may have to ask a service or its user.
+    pub helper: Duration,
 }
 
 impl Default for Patience {
@@ -36,6 +41,7 @@ impl Default for Patience {
         Self {
             hello: Duration::from_secs(10),
             silence: Duration::from_secs(20 * 60),
+            helper: Duration::from_secs(30),
         }
     }
 }
@@ -103,7 +109,9 @@ impl Engine {
             None => plain(&host).map_err(|error| absent(reason(&error)))?,
         };
         // The client's own limit comes after ours, which says more.
-        let docker = docker.with_timeout(patience.silence + Duration::from_mins(1));
+        let docker = docker
+            .with_timeout(patience.silence + Duration::from_mins(1))
+            .with_request_modifier(url_safe_logins);
         let version = tokio::time::timeout(patience.hello, version(&docker))
             .await
             .map_err(|_| absent(format!("no answer within {} s", patience.hello.as_secs())))?
@@ -177,6 +185,26 @@ async fn version(docker: &Docker) -> Result<SystemVersion, bollard::errors::Erro
         }
     }
     docker.version().await
+}
+
+/// Writes the header of logins in the alphabet that engines read: base64url (RFC 4648, section 5), as the
+/// engine's API has it. bollard 0.21 writes plain base64, and an engine silently drops a header with a
+/// `+` or `/` in it, which a `?` or `~` in a password is enough for.
+fn url_safe_logins(mut request: BollardRequest) -> BollardRequest {
+    let Some(logins) = request.headers_mut().get_mut(LOGINS) else {
+        return request;
+    };
+    let url_safe = |letter: &u8| match letter {
+        b'+' => b'-',
+        b'/' => b'_',
+        letter => *letter,
+    };
+    let written: Vec<u8> = logins.as_bytes().iter().map(url_safe).collect();
+    if let Ok(written) = HeaderValue::from_bytes(&written) {
+        *logins = written;
+    }
+    logins.set_sensitive(true);
+    request
 }
 
 /// A client without TLS.

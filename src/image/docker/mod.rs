@@ -2,18 +2,21 @@
 //! of layout that the native builder gives, so that everything after it is one path.
 
 mod archive;
+mod base_images;
 mod context;
 mod engine;
 mod error;
 mod follow;
 mod ignore;
+mod logins;
 mod tls;
 mod usual;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use bollard::query_parameters::BuildImageOptionsBuilder;
+use bollard::query_parameters::{BuildImageOptions, BuildImageOptionsBuilder};
 use bytes::Bytes;
 use futures::StreamExt;
 
@@ -25,10 +28,12 @@ use super::program::blocking;
 use super::progress::BuildProgress;
 use super::sbom;
 use super::source::Checkout;
+use base_images::BaseImage;
 pub use context::Context;
 pub use engine::{Engine, Patience};
 pub use error::DockerBuildError;
 use follow::Follow;
+use logins::Logins;
 
 /// The Dockerfile, in the checkout.
 pub const DOCKERFILE: &str = "server/Dockerfile";
@@ -54,6 +59,9 @@ pub struct DockerOptions {
 /// Times and owners of files, which differ from build to build, are made the same, so that equal
 /// files give an equal digest. Dropping the future ends the build.
 ///
+/// The engine gets the logins that Docker's client has at the registries of the base images. One that
+/// cannot be read is a warning: the image may be there already, or anybody's to take.
+///
 /// # Errors
 /// When the engine is gone or silent, when a step fails, when the result is not for
 /// `linux/amd64`, and when its program would not start in an image that holds nothing else.
@@ -63,7 +71,11 @@ pub async fn build_docker(
     options: &DockerOptions,
     progress: &(dyn Fn(BuildProgress) + Send + Sync),
 ) -> Result<Image, DockerBuildError> {
-    let id = run(checkout, engine, options, progress).await?;
+    let (logins, warnings) = logins(checkout, options, engine.patience.helper).await;
+    for message in warnings {
+        progress(BuildProgress::Warning { message });
+    }
+    let id = run(checkout, engine, options, &logins, progress).await?;
     verify_platform(engine, &id).await?;
     let export = export(engine, &id).await?;
     let (created, images) = (checkout.committed_at, images_directory(checkout, options));
@@ -89,34 +101,49 @@ fn images_directory(checkout: &Checkout, options: &DockerOptions) -> PathBuf {
     super::native::images_directory(&like_native.target_directory(checkout))
 }
 
+/// The operator's logins where the base images come from, and what of them could not be found out.
+async fn logins(
+    checkout: &Checkout,
+    options: &DockerOptions,
+    patience: Duration,
+) -> (Logins, Vec<String>) {
+    let (images, unread) = match base_images(checkout, options).await {
+        Ok(images) => (images, None),
+        Err(reason) => (Vec::new(), Some(reason)),
+    };
+    let logins = Logins::of(&images, patience).await;
+    let unread = unread.map(|reason| {
+        format!("no login is sent to the engine, since it is not known which images {DOCKERFILE} needs: {reason}")
+    });
+    let warnings = unread.into_iter().chain(logins.warnings()).collect();
+    (logins, warnings)
+}
+
+async fn base_images(
+    checkout: &Checkout,
+    options: &DockerOptions,
+) -> Result<Vec<BaseImage>, String> {
+    let dockerfile = tokio::fs::read_to_string(checkout.root.join(DOCKERFILE)).await;
+    let dockerfile = dockerfile.map_err(|error| error.to_string())?;
+    base_images::of(&dockerfile, &build_args(checkout, options)).map_err(|error| error.to_string())
+}
+
 /// Runs the Dockerfile and gives the image's id.
 async fn run(
     checkout: &Checkout,
     engine: &Engine,
     options: &DockerOptions,
+    logins: &Logins,
     progress: &(dyn Fn(BuildProgress) + Send + Sync),
 ) -> Result<String, DockerBuildError> {
     let source = checkout.clone();
     let context = blocking(move || Context::of(&source)).await?;
     let (archive, reading) = context.stream();
-    let body = bollard::body_try_stream(archive);
-    let tag = format!(
-        "{NAME}:{}-{}",
-        checkout.version.replace('+', "_"),
-        checkout.short_commit()
+    let mut answers = engine.docker.build_image(
+        request(checkout, options),
+        logins.credentials(),
+        Some(bollard::body_try_stream(archive)),
     );
-    let platform = Platform::TARGET.to_string();
-    let mut request = BuildImageOptionsBuilder::new()
-        .dockerfile(DOCKERFILE)
-        .t(&tag)
-        .rm(true)
-        .forcerm(true)
-        .platform(&platform)
-        .buildargs(&build_args(checkout, options));
-    if let Some(network) = &options.network {
-        request = request.networkmode(network);
-    }
-    let mut answers = engine.docker.build_image(request.build(), None, Some(body));
     let mut follow = Follow::default();
     loop {
         let next = tokio::time::timeout(engine.patience.silence, answers.next()).await;
@@ -143,6 +170,25 @@ async fn run(
             host: engine.host.clone(),
             step: follow.step(),
         })
+}
+
+fn request(checkout: &Checkout, options: &DockerOptions) -> BuildImageOptions {
+    let tag = format!(
+        "{NAME}:{}-{}",
+        checkout.version.replace('+', "_"),
+        checkout.short_commit()
+    );
+    let mut request = BuildImageOptionsBuilder::new()
+        .dockerfile(DOCKERFILE)
+        .t(&tag)
+        .rm(true)
+        .forcerm(true)
+        .platform(&Platform::TARGET.to_string())
+        .buildargs(&build_args(checkout, options));
+    if let Some(network) = &options.network {
+        request = request.networkmode(network);
+    }
+    request.build()
 }
 
 /// The Dockerfile's own arguments, then the user's.

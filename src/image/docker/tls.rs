@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 
 use super::engine::USUAL_TIMEOUT;
 use super::error::DockerBuildError;
+use super::usual::{settings_folder, variable};
 use crate::aws::root_causes;
 
 const VERIFY: &str = "DOCKER_TLS_VERIFY";
@@ -31,10 +32,9 @@ pub struct Certificates {
 impl Certificates {
     /// Those that the environment names, if TLS is asked for with `host`.
     pub fn asked_for(host: &str) -> Option<Self> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let asked =
-            host.starts_with("https://") || (host.starts_with("tcp://") && set(VERIFY).is_some());
-        asked.then(|| Self::in_folder(&folder(set)))
+        let asked = host.starts_with("https://")
+            || (host.starts_with("tcp://") && variable(VERIFY).is_some());
+        asked.then(|| Self::in_folder(&folder(variable)))
     }
 
     fn in_folder(folder: &Path) -> Self {
@@ -127,10 +127,7 @@ pub fn wanted(host: &str, error: &bollard::errors::Error) -> Option<DockerBuildE
 
 /// As Docker's client finds it: its settings' folder unless another is named.
 fn folder(set: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    set(FOLDER)
-        .or_else(|| set("DOCKER_CONFIG"))
-        .map(PathBuf::from)
-        .unwrap_or_else(|| std::env::home_dir().unwrap_or_default().join(".docker"))
+    set(FOLDER).map_or_else(|| settings_folder(&set), PathBuf::from)
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, (&Path, String)> {

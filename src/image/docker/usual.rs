@@ -1,17 +1,31 @@
-//! Where engines listen on this machine unless told otherwise.
+//! Where engines listen on this machine unless told otherwise, and where Docker's client keeps its
+//! settings.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
+/// An environment variable; an empty one is none.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The folder of the settings of Docker's client (docs.docker.com/reference/cli/docker, "Configuration
+/// files").
+pub fn settings_folder(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    variable("DOCKER_CONFIG").map_or_else(
+        || std::env::home_dir().unwrap_or_default().join(".docker"),
+        PathBuf::from,
+    )
+}
+
 /// Docker's sockets, then Podman's: the machine's own and the user's.
 pub fn sockets() -> Vec<PathBuf> {
-    let run = std::env::var_os("XDG_RUNTIME_DIR")
-        .filter(|folder| !folder.is_empty())
-        .map_or_else(
-            || PathBuf::from(format!("/run/user/{}", geteuid().as_raw())),
-            PathBuf::from,
-        );
+    let run = variable("XDG_RUNTIME_DIR").map_or_else(
+        || PathBuf::from(format!("/run/user/{}", geteuid().as_raw())),
+        PathBuf::from,
+    );
     of(&run, std::env::home_dir().as_deref())
 }
 
