@@ -152,6 +152,11 @@ async fn the_engine_gets_the_logins_at_the_registries_of_the_base_images_only() 
     ] {
         let (text, sent) = refused(&operator, base, config, &[]).await;
         assert_eq!(parts(sent), expected, "{base} {config}");
+        let advised = match expected {
+            Value::Null => "has no login for",
+            _ => "refused the login that",
+        };
+        assert!(text.contains(advised), "{advised}: {text}");
         assert!(!text.contains("warning"), "{text}");
     }
     let asked = std::fs::read_to_string(operator.checkout.join("asked")).unwrap();
@@ -194,6 +199,7 @@ async fn a_login_that_cannot_be_read_is_a_warning_and_the_build_goes_on() {
             {
                 assert!(warning.contains(sign), "{sign}: {text}");
             }
+            assert!(text.contains("no login at a.com was sent"), "{text}");
         }
     }
 }
@@ -269,7 +275,7 @@ fn logged_in_as(host: &str, password: &str) -> Value {
 }
 
 /// With the login of these settings, the engine that `client` speaks to builds on an image of the
-/// registry; without it and with another password it does not.
+/// registry; without it, and with another password, the advice fits.
 fn takes_a_private_base_image(
     operator: &Operator,
     registry: &DockerRegistry,
@@ -292,9 +298,16 @@ fn takes_a_private_base_image(
         (output.status.code(), said(&output))
     };
 
-    for config in [json!({}), logged_in_as(&registry.host, "another")] {
+    for (config, sign) in [
+        (json!({}), format!("`docker login {}`", registry.host)),
+        (
+            logged_in_as(&registry.host, "another"),
+            format!("{} refused the login that", registry.host),
+        ),
+    ] {
         let (code, text) = build(&operator.settings(&config));
         assert_eq!(code, Some(5), "{text}");
+        assert!(text.contains(&sign), "{sign}: {text}");
     }
     let (code, text) = build(settings);
     assert_eq!(code, Some(0), "{text}");

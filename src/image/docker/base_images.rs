@@ -53,15 +53,34 @@ impl Registry {
         let host = address.split('/').next().unwrap_or_default();
         host == self.0 || (self.0 == HUB && HUB_TOO.contains(&host))
     }
+
+    /// The command that logs in there.
+    pub fn login(&self) -> String {
+        if self.0 == HUB {
+            "docker login".to_owned()
+        } else {
+            format!("docker login {}", self.0)
+        }
+    }
 }
 
 /// An image that a stage begins with or copies from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseImage {
+    /// As the Dockerfile has it, which is how Docker repeats it.
+    written: String,
     /// With the arguments put in.
     pub name: String,
     /// Where it comes from.
     pub registry: Registry,
+}
+
+impl BaseImage {
+    /// Whether the step, as the engine names it, is about this image.
+    pub fn is_of(&self, step: &str) -> bool {
+        step.split([' ', '='])
+            .any(|word| word == self.written || word == self.name)
+    }
 }
 
 /// The images that the Dockerfile names, with these build arguments; a name whose variables have no
@@ -86,6 +105,7 @@ pub fn of(
             let name = arguments.put_in(written);
             if is_image(&name) && !is_stage(&name, &stages) {
                 images.push(BaseImage {
+                    written: written.to_owned(),
                     registry: Registry::of(&name),
                     name,
                 });
@@ -242,6 +262,9 @@ mod tests {
         let other = "registry.example.com/rust:1";
         let images = of(dockerfile, &given(&[("RUST_IMAGE", other)])).unwrap();
         assert_eq!(images[0].name, other);
+        assert!(images[0].is_of("Step 2/27 : FROM ${RUST_IMAGE} AS build"));
+        assert!(images[0].is_of("STEP 1/27: FROM registry.example.com/rust:1 AS build"));
+        assert!(!images[0].is_of("Step 9/27 : RUN registry.example.com/rust:12"));
     }
 
     #[test]

@@ -84,7 +84,11 @@ pub enum DockerBuildError {
         silence: Duration,
     },
     /// A step of the Dockerfile failed.
-    #[error("{dockerfile} failed at {step}: {reason}{}", indented(output))]
+    #[error(
+        "{dockerfile} failed at {step}: {reason}{}{}",
+        appended(advice.as_ref()),
+        indented(output)
+    )]
     Step {
         /// The Dockerfile.
         dockerfile: &'static str,
@@ -92,6 +96,8 @@ pub enum DockerBuildError {
         step: String,
         /// What the engine said.
         reason: String,
+        /// What to do, where that is known.
+        advice: Option<String>,
         /// The last lines that the step wrote.
         output: Vec<String>,
     },
@@ -155,6 +161,12 @@ pub fn reason(error: &EngineError) -> String {
         EngineError::RequestTimeoutError => "no answer in time".to_owned(),
         error => root_causes(error),
     }
+}
+
+fn appended(advice: Option<&String>) -> String {
+    advice
+        .map(|advice| format!("; {advice}"))
+        .unwrap_or_default()
 }
 
 fn indented(lines: &[String]) -> String {

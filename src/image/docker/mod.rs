@@ -9,6 +9,7 @@ mod error;
 mod follow;
 mod ignore;
 mod logins;
+mod refusal;
 mod tls;
 mod usual;
 
@@ -71,11 +72,13 @@ pub async fn build_docker(
     options: &DockerOptions,
     progress: &(dyn Fn(BuildProgress) + Send + Sync),
 ) -> Result<Image, DockerBuildError> {
-    let (logins, warnings) = logins(checkout, options, engine.patience.helper).await;
-    for message in warnings {
-        progress(BuildProgress::Warning { message });
+    let bases = Bases::of(checkout, options, engine.patience.helper).await;
+    for message in &bases.warnings {
+        progress(BuildProgress::Warning {
+            message: message.clone(),
+        });
     }
-    let id = run(checkout, engine, options, &logins, progress).await?;
+    let id = run(checkout, engine, options, &bases, progress).await?;
     verify_platform(engine, &id).await?;
     let export = export(engine, &id).await?;
     let (created, images) = (checkout.committed_at, images_directory(checkout, options));
@@ -101,22 +104,38 @@ fn images_directory(checkout: &Checkout, options: &DockerOptions) -> PathBuf {
     super::native::images_directory(&like_native.target_directory(checkout))
 }
 
-/// The operator's logins where the base images come from, and what of them could not be found out.
-async fn logins(
-    checkout: &Checkout,
-    options: &DockerOptions,
-    patience: Duration,
-) -> (Logins, Vec<String>) {
-    let (images, unread) = match base_images(checkout, options).await {
-        Ok(images) => (images, None),
-        Err(reason) => (Vec::new(), Some(reason)),
-    };
-    let logins = Logins::of(&images, patience).await;
-    let unread = unread.map(|reason| {
-        format!("no login is sent to the engine, since it is not known which images {DOCKERFILE} needs: {reason}")
-    });
-    let warnings = unread.into_iter().chain(logins.warnings()).collect();
-    (logins, warnings)
+/// What a build begins with, and how the operator is known where that comes from.
+struct Bases {
+    images: Vec<BaseImage>,
+    logins: Logins,
+    /// What of this could not be found out.
+    warnings: Vec<String>,
+}
+
+impl Bases {
+    async fn of(checkout: &Checkout, options: &DockerOptions, patience: Duration) -> Self {
+        let (images, unread) = match base_images(checkout, options).await {
+            Ok(images) => (images, None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
+        let logins = Logins::of(&images, patience).await;
+        let unread = unread.map(|reason| {
+            format!("no login is sent to the engine, since it is not known which images {DOCKERFILE} needs: {reason}")
+        });
+        let warnings = unread.into_iter().chain(logins.warnings()).collect();
+        Self {
+            images,
+            logins,
+            warnings,
+        }
+    }
+
+    /// What to do about a failed step, where a registry refused an image.
+    fn advice(&self, step: &str, reason: &str) -> Option<String> {
+        let image = self.images.iter().find(|image| image.is_of(step))?;
+        let found = self.logins.at(&image.registry);
+        refusal::advice(reason, image, found, &self.logins.file)
+    }
 }
 
 async fn base_images(
@@ -133,7 +152,7 @@ async fn run(
     checkout: &Checkout,
     engine: &Engine,
     options: &DockerOptions,
-    logins: &Logins,
+    bases: &Bases,
     progress: &(dyn Fn(BuildProgress) + Send + Sync),
 ) -> Result<String, DockerBuildError> {
     let source = checkout.clone();
@@ -141,7 +160,7 @@ async fn run(
     let (archive, reading) = context.stream();
     let mut answers = engine.docker.build_image(
         request(checkout, options),
-        logins.credentials(),
+        bases.logins.credentials(),
         Some(bollard::body_try_stream(archive)),
     );
     let mut follow = Follow::default();
@@ -154,12 +173,12 @@ async fn run(
             Ok(Some(Err(error))) => {
                 return Err(unread_context(checkout, reading)
                     .await
-                    .unwrap_or_else(|| failed_step(error::reason(&error), follow)));
+                    .unwrap_or_else(|| failed_step(error::reason(&error), bases, follow)));
             }
         };
         if let Some(detail) = &info.error_detail {
             let reason = detail.message.clone().unwrap_or_default();
-            return Err(failed_step(reason, follow));
+            return Err(failed_step(reason, bases, follow));
         }
         follow.note(info).into_iter().for_each(progress);
     }
@@ -204,10 +223,12 @@ fn build_args(checkout: &Checkout, options: &DockerOptions) -> HashMap<String, S
     arguments
 }
 
-fn failed_step(reason: String, follow: Follow) -> DockerBuildError {
+fn failed_step(reason: String, bases: &Bases, follow: Follow) -> DockerBuildError {
+    let step = follow.step();
     DockerBuildError::Step {
         dockerfile: DOCKERFILE,
-        step: follow.step(),
+        advice: bases.advice(&step, &reason),
+        step,
         reason,
         output: follow.output(),
     }

@@ -72,6 +72,8 @@ pub enum Found {
 
 /// What was found for each registry that a build takes images from.
 pub struct Logins {
+    /// The configuration of Docker's client.
+    pub file: PathBuf,
     found: BTreeMap<Registry, Found>,
 }
 
@@ -86,7 +88,12 @@ impl Logins {
                 found.insert(registry.clone(), login.unwrap_or_else(Found::Unknown));
             }
         }
-        Self { found }
+        Self { file, found }
+    }
+
+    /// What was found for this registry.
+    pub fn at(&self, registry: &Registry) -> &Found {
+        self.found.get(registry).unwrap_or(&Found::Nothing)
     }
 
     /// The logins as an engine takes them; `None` where there are none, so that an engine that has
