@@ -51,14 +51,14 @@ fn patterns_are_explained() {
     }
 }
 
-/// `aws cloudformation deploy` takes 51,200 bytes without a bucket (User Guide, "Quotas"); tools know
-/// no anchors.
+/// `aws cloudformation deploy` takes 51,200 bytes without a bucket (User Guide, "Quotas"), and a copy
+/// wants room for a line of its own; tools know no anchors.
 #[test]
 fn the_templates_are_small_and_plain() {
     let anchor = Regex::new(r"(?m)(^|[\s\[{,:])[&*][A-Za-z]").unwrap();
     for name in template::NAMES {
         let text = template::text(name);
-        assert!(text.len() <= 51_200, "{name}: {} bytes", text.len());
+        assert!(text.len() < 51_000, "{name}: {} bytes", text.len());
         // The console shows question marks for other characters.
         assert!(text.is_ascii(), "{name}");
         assert_eq!(anchor.find(&text), None, "{name}");
