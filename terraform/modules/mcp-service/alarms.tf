@@ -57,15 +57,12 @@ resource "aws_cloudwatch_metric_alarm" "unhealthy_target" {
   tags                = local.tags
 }
 
-# Also rolls a deployment back.
+# Also rolls a deployment back: ECS asks DescribeAlarms, which tells of metric alarms, those of an expression
+# too. A sum takes what is missing for 0 (CloudWatch User Guide, "Using metric math"). FILL would take the
+# newest minute for it, whose value comes late, and three minutes in a row would never be there.
 resource "aws_cloudwatch_metric_alarm" "server_errors" {
   alarm_name          = local.alarms.server_errors
-  alarm_description   = "${local.service_name} answers with 5xx."
-  namespace           = "AWS/ApplicationELB"
-  metric_name         = "HTTPCode_Target_5XX_Count"
-  dimensions          = local.target_dimensions
-  statistic           = "Sum"
-  period              = 60
+  alarm_description   = "${local.service_name} answers with 5xx, or takes no connections from the load balancer."
   evaluation_periods  = 3
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = var.server_errors_per_minute
@@ -73,6 +70,28 @@ resource "aws_cloudwatch_metric_alarm" "server_errors" {
   alarm_actions       = var.alarm_topic_arns
   ok_actions          = var.alarm_topic_arns
   tags                = local.tags
+
+  metric_query {
+    id          = "errors"
+    expression  = "answered + unconnected"
+    label       = "Server errors"
+    return_data = true
+  }
+
+  # What the load balancer answers by itself is counted for all its services, so it is not ours.
+  dynamic "metric_query" {
+    for_each = { answered = "HTTPCode_Target_5XX_Count", unconnected = "TargetConnectionErrorCount" }
+    content {
+      id = metric_query.key
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = metric_query.value
+        dimensions  = local.target_dimensions
+        period      = 60
+        stat        = "Sum"
+      }
+    }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "latency" {

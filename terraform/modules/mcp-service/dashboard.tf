@@ -8,7 +8,7 @@ locals {
       title = "Requests and answers"
       stat  = "Sum"
       metrics = [
-        for name in ["RequestCount", "HTTPCode_Target_2XX_Count", "HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count"] :
+        for name in ["RequestCount", "HTTPCode_Target_2XX_Count", "HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count", "TargetConnectionErrorCount"] :
         concat(["AWS/ApplicationELB", name], local.target_metric)
       ]
     },

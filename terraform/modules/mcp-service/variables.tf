@@ -404,7 +404,7 @@ variable "alarm_topic_arns" {
 }
 
 variable "server_errors_per_minute" {
-  description = "Answers with 5xx a minute, three minutes long, that alarm and roll a deployment back."
+  description = "Answers with 5xx and refused connections a minute, three minutes long, that alarm and roll a deployment back."
   type        = number
   nullable    = false
   default     = 10

@@ -69,7 +69,6 @@ run "alarms" {
       for alarm in [
         aws_cloudwatch_metric_alarm.no_healthy_target,
         aws_cloudwatch_metric_alarm.unhealthy_target,
-        aws_cloudwatch_metric_alarm.server_errors,
         aws_cloudwatch_metric_alarm.latency,
         aws_cloudwatch_metric_alarm.usage["cpu"],
         aws_cloudwatch_metric_alarm.usage["memory"],
@@ -81,7 +80,6 @@ run "alarms" {
       ] == [
       jsonencode(["sales-prod-mcp-server-no-healthy-target", "AWS/ApplicationELB", "HealthyHostCount", "Minimum", 60, 2, "LessThanThreshold", 1, "breaching"]),
       jsonencode(["sales-prod-mcp-server-unhealthy-target", "AWS/ApplicationELB", "UnHealthyHostCount", "Maximum", 60, 3, "GreaterThanThreshold", 0, "notBreaching"]),
-      jsonencode(["sales-prod-mcp-server-server-errors", "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", 60, 3, "GreaterThanOrEqualToThreshold", 10, "notBreaching"]),
       jsonencode(["sales-prod-mcp-server-latency", "AWS/ApplicationELB", "TargetResponseTime", "p95", 60, 5, "GreaterThanThreshold", 5, "notBreaching"]),
       jsonencode(["sales-prod-mcp-server-cpu", "AWS/ECS", "CPUUtilization", "Average", 60, 5, "GreaterThanThreshold", 85, "missing"]),
       jsonencode(["sales-prod-mcp-server-memory", "AWS/ECS", "MemoryUtilization", "Average", 60, 5, "GreaterThanThreshold", 85, "missing"]),
@@ -91,7 +89,7 @@ run "alarms" {
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.no_healthy_target, aws_cloudwatch_metric_alarm.unhealthy_target, aws_cloudwatch_metric_alarm.server_errors, aws_cloudwatch_metric_alarm.latency] :
+      for alarm in [aws_cloudwatch_metric_alarm.no_healthy_target, aws_cloudwatch_metric_alarm.unhealthy_target, aws_cloudwatch_metric_alarm.latency] :
       alarm.dimensions == tomap({ LoadBalancer = "app/sales-prod/0123456789abcdef", TargetGroup = "targetgroup/sales-prod-mcp-server/0123456789abcdef" })
     ])
     error_message = "An alarm is about another target group"
@@ -118,23 +116,37 @@ run "alarms" {
   }
 }
 
-run "missing_tasks" {
+# name, periods, comparison, threshold, without data, what is computed, of which metrics
+run "alarms_of_several_metrics" {
   assert {
-    condition     = aws_cloudwatch_metric_alarm.missing_tasks.alarm_name == "sales-prod-mcp-server-missing-tasks" && aws_cloudwatch_metric_alarm.missing_tasks.evaluation_periods == 10 && aws_cloudwatch_metric_alarm.missing_tasks.threshold == 0 && aws_cloudwatch_metric_alarm.missing_tasks.comparison_operator == "GreaterThanThreshold" && aws_cloudwatch_metric_alarm.missing_tasks.treat_missing_data == "notBreaching"
-    error_message = "The alarm of missing tasks looks at something else"
-  }
-  assert {
-    condition     = [for query in aws_cloudwatch_metric_alarm.missing_tasks.metric_query : query.expression if query.return_data == true] == ["desired - running"]
-    error_message = "The alarm of missing tasks counts something else"
+    condition = [
+      for alarm in [
+        aws_cloudwatch_metric_alarm.server_errors,
+        aws_cloudwatch_metric_alarm.missing_tasks,
+        ] : jsonencode([
+          alarm.alarm_name, alarm.evaluation_periods, alarm.comparison_operator, alarm.threshold, alarm.treat_missing_data,
+          [for query in alarm.metric_query : query.expression if query.return_data == true],
+      ])
+      ] == [
+      jsonencode(["sales-prod-mcp-server-server-errors", 3, "GreaterThanOrEqualToThreshold", 10, "notBreaching", ["answered + unconnected"]]),
+      jsonencode(["sales-prod-mcp-server-missing-tasks", 10, "GreaterThanThreshold", 0, "notBreaching", ["desired - running"]]),
+    ]
+    error_message = "An alarm computes something else"
   }
   assert {
     condition = {
-      for query in aws_cloudwatch_metric_alarm.missing_tasks.metric_query : query.id => jsonencode([query.metric[0].namespace, query.metric[0].metric_name, query.metric[0].stat, query.metric[0].period, query.metric[0].dimensions]) if length(query.metric) > 0
+      for query in setunion(
+        aws_cloudwatch_metric_alarm.server_errors.metric_query,
+        aws_cloudwatch_metric_alarm.missing_tasks.metric_query,
+      ) :
+      query.id => jsonencode([query.metric[0].namespace, query.metric[0].metric_name, query.metric[0].stat, query.metric[0].period, query.metric[0].dimensions]) if length(query.metric) > 0
       } == {
-      desired = jsonencode(["ECS/ContainerInsights", "DesiredTaskCount", "Average", 60, { ClusterName = "sales-prod", ServiceName = "sales-prod-mcp-server" }])
-      running = jsonencode(["ECS/ContainerInsights", "RunningTaskCount", "Average", 60, { ClusterName = "sales-prod", ServiceName = "sales-prod-mcp-server" }])
+      answered    = jsonencode(["AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", 60, { LoadBalancer = "app/sales-prod/0123456789abcdef", TargetGroup = "targetgroup/sales-prod-mcp-server/0123456789abcdef" }])
+      unconnected = jsonencode(["AWS/ApplicationELB", "TargetConnectionErrorCount", "Sum", 60, { LoadBalancer = "app/sales-prod/0123456789abcdef", TargetGroup = "targetgroup/sales-prod-mcp-server/0123456789abcdef" }])
+      desired     = jsonencode(["ECS/ContainerInsights", "DesiredTaskCount", "Average", 60, { ClusterName = "sales-prod", ServiceName = "sales-prod-mcp-server" }])
+      running     = jsonencode(["ECS/ContainerInsights", "RunningTaskCount", "Average", 60, { ClusterName = "sales-prod", ServiceName = "sales-prod-mcp-server" }])
     }
-    error_message = "The alarm of missing tasks looks at something else"
+    error_message = "An alarm looks at something else"
   }
 }
 
@@ -177,6 +189,7 @@ run "dashboard" {
       "AWS/ApplicationELB HTTPCode_Target_2XX_Count",
       "AWS/ApplicationELB HTTPCode_Target_4XX_Count",
       "AWS/ApplicationELB HTTPCode_Target_5XX_Count",
+      "AWS/ApplicationELB TargetConnectionErrorCount",
       "AWS/ApplicationELB TargetResponseTime",
       "AWS/ApplicationELB HealthyHostCount",
       "AWS/ApplicationELB UnHealthyHostCount",
