@@ -88,6 +88,28 @@ fn the_example_environments_work_once_they_are_filled_in() {
     }
 }
 
+/// Whoever deletes less than what uses GitHub's provider is left with what Terraform refuses.
+#[test]
+fn an_example_says_what_goes_without_github() {
+    let Some(terraform) = Terraform::copy() else {
+        return;
+    };
+    for environment in ENVIRONMENTS {
+        let path = terraform.path(environment).join("main.tf");
+        let text = std::fs::read_to_string(path).unwrap();
+        let advice = "# Without GitHub Actions, delete this, ";
+        let advice = text.lines().find_map(|line| line.strip_prefix(advice));
+        let named: Vec<&str> = advice.unwrap().split('`').skip(1).step_by(2).collect();
+        let users: Vec<&str> = text
+            .split("\nmodule \"")
+            .skip(1)
+            .filter(|module| module.contains("data.aws_iam_openid_connect_provider."))
+            .filter_map(|module| module.split('"').next())
+            .collect();
+        assert_eq!(named, users, "{environment}/main.tf");
+    }
+}
+
 #[test]
 fn an_example_keeps_to_its_environment() {
     let Some(terraform) = Terraform::copy() else {

@@ -45,7 +45,7 @@ module "mcp_server" {
 # One in an account, for all that GitHub does there, so it belongs to none of its environments. Where
 # there is none yet, make it once: aws iam create-open-id-connect-provider \
 #   --url https://token.actions.githubusercontent.com --client-id-list sts.amazonaws.com
-# Without GitHub Actions, delete this, the module `release_role` and its output.
+# Without GitHub Actions, delete this, the modules `release_role` and `promotion_role`, and their outputs.
 data "aws_iam_openid_connect_provider" "github" {
   url = "https://token.actions.githubusercontent.com"
 }
