@@ -146,6 +146,29 @@ fn the_server_knows_its_variables() {
     assert_eq!(said, known);
 }
 
+/// A metric filter that asks for a field of another name never matches, and nobody sees it.
+#[test]
+fn metric_filters_ask_for_fields_of_the_log() {
+    let document = std::fs::read_to_string(checkout().join("docs/server.md")).unwrap();
+    let (_, rest) = document.split_once("\n## Logs\n").unwrap();
+    let logs = rest.split("\n## ").next().unwrap();
+    let resources = section(&template::read("mcp-service.yaml"), "Resources");
+    let filters = resources
+        .values()
+        .filter(|resource| resource["Type"] == "AWS::Logs::MetricFilter");
+    let filters: String = filters.map(Value::to_string).collect();
+    let field = Regex::new(r"\$\.([a-z_]+)").unwrap();
+    let asked: BTreeSet<&str> = field
+        .captures_iter(&filters)
+        .map(|field| field.get(1).unwrap().as_str())
+        .collect();
+    assert_eq!(asked, BTreeSet::from(["duration_ms", "status", "tool"]));
+    for field in asked {
+        let row = Regex::new(&format!(r"(?m)^\|[^|]*`{field}`")).unwrap();
+        assert!(row.is_match(logs), "{field} is no field of the log");
+    }
+}
+
 /// What the guide shows to be copied is taken by the templates, and gives the environment that it
 /// shows.
 #[test]

@@ -94,14 +94,10 @@ resource "aws_cloudwatch_metric_alarm" "server_errors" {
   }
 }
 
+# The load balancer's TargetResponseTime ends where an answer begins, and ours begins at once.
 resource "aws_cloudwatch_metric_alarm" "latency" {
   alarm_name          = local.alarms.latency
-  alarm_description   = "One request in twenty to ${local.service_name} waits too long for the first byte."
-  namespace           = "AWS/ApplicationELB"
-  metric_name         = "TargetResponseTime"
-  dimensions          = local.target_dimensions
-  extended_statistic  = "p95"
-  period              = 60
+  alarm_description   = "One tool call in twenty to ${local.service_name} takes too long."
   evaluation_periods  = 5
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.latency_p95_seconds
@@ -109,6 +105,23 @@ resource "aws_cloudwatch_metric_alarm" "latency" {
   alarm_actions       = var.alarm_topic_arns
   ok_actions          = var.alarm_topic_arns
   tags                = local.tags
+
+  metric_query {
+    id          = "seconds"
+    expression  = "duration / 1000"
+    label       = "Seconds of a tool call"
+    return_data = true
+  }
+
+  metric_query {
+    id = "duration"
+    metric {
+      namespace   = local.metric_namespace
+      metric_name = "ToolCallDuration"
+      period      = 60
+      stat        = "p95"
+    }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "usage" {

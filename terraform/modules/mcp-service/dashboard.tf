@@ -13,7 +13,12 @@ locals {
       ]
     },
     {
-      title   = "Seconds to the first byte, p95"
+      title   = "Milliseconds of a tool call, p95"
+      stat    = "p95"
+      metrics = [[local.metric_namespace, "ToolCallDuration"]]
+    },
+    {
+      title   = "Seconds until the answer begins, p95"
       stat    = "p95"
       metrics = [concat(["AWS/ApplicationELB", "TargetResponseTime"], local.target_metric)]
     },

@@ -5,7 +5,7 @@ resource "aws_cloudwatch_log_group" "this" {
   tags              = local.tags
 }
 
-# The server writes one JSON object a request, with the answer's status.
+# The server writes one JSON object a request, when its answer has ended.
 resource "aws_cloudwatch_log_metric_filter" "refused_authentication" {
   name           = "${local.service_name}-refused-authentication"
   log_group_name = aws_cloudwatch_log_group.this.name
@@ -17,5 +17,19 @@ resource "aws_cloudwatch_log_metric_filter" "refused_authentication" {
     value         = "1"
     default_value = "0"
     unit          = "Count"
+  }
+}
+
+# To the end of the answer. No default value: a minute without calls has no duration.
+resource "aws_cloudwatch_log_metric_filter" "tool_calls" {
+  name           = "${local.service_name}-tool-calls"
+  log_group_name = aws_cloudwatch_log_group.this.name
+  pattern        = "{ $.tool = * }"
+
+  metric_transformation {
+    name      = "ToolCallDuration"
+    namespace = local.metric_namespace
+    value     = "$.duration_ms"
+    unit      = "Milliseconds"
   }
 }

@@ -415,10 +415,10 @@ variable "server_errors_per_minute" {
 }
 
 variable "latency_p95_seconds" {
-  description = "Seconds to the first byte, for the slowest of twenty requests, that alarm."
+  description = "Seconds of a tool call, to the end of its answer, for the slowest of twenty, that alarm."
   type        = number
   nullable    = false
-  default     = 5
+  default     = 30
   validation {
     condition     = var.latency_p95_seconds > 0
     error_message = "More than 0."

@@ -39,7 +39,7 @@ pub fn resources(resources: Vec<Resource>) -> Map<String, Value> {
             "aws_ecr_repository" => ("Repository", repository::repository(attributes)),
             "aws_cloudwatch_log_group" => ("LogGroup", observability::log_group(attributes)),
             "aws_cloudwatch_log_metric_filter" => (
-                "RefusedAuthenticationFilter",
+                observability::filter_id(&address),
                 observability::metric_filter(attributes),
             ),
             "aws_cloudwatch_metric_alarm" => (

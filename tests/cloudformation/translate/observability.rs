@@ -17,21 +17,36 @@ pub fn log_group(mut group: Attributes) -> Value {
     properties
 }
 
+/// The logical id of a metric filter.
+pub fn filter_id(address: &str) -> &'static str {
+    match address
+        .strip_prefix("aws_cloudwatch_log_metric_filter.")
+        .unwrap()
+    {
+        "refused_authentication" => "RefusedAuthenticationFilter",
+        "tool_calls" => "ToolCallsFilter",
+        other => panic!("nobody compares the metric filter {other}"),
+    }
+}
+
 pub fn metric_filter(mut filter: Attributes) -> Value {
     let mut metric = filter.take_block("metric_transformation");
+    let mut transformation = json!({
+        "MetricName": metric.take("name"),
+        "MetricNamespace": metric.take("namespace"),
+        "MetricValue": metric.take("value"),
+        "Unit": metric.take("unit"),
+    });
+    if let Some(value) = metric.take_if_said("default_value") {
+        transformation["DefaultValue"] = value;
+    }
+    metric.finish();
     let properties = json!({
         "FilterName": filter.take("name"),
         "LogGroupName": filter.take("log_group_name"),
         "FilterPattern": filter.take("pattern"),
-        "MetricTransformations": [{
-            "MetricName": metric.take("name"),
-            "MetricNamespace": metric.take("namespace"),
-            "MetricValue": metric.take("value"),
-            "DefaultValue": metric.take("default_value"),
-            "Unit": metric.take("unit"),
-        }],
+        "MetricTransformations": [transformation],
     });
-    metric.finish();
     filter.finish();
     properties
 }
@@ -111,11 +126,13 @@ fn query(mut query: Attributes) -> Value {
             "Metric": {
                 "Namespace": metric.take("namespace"),
                 "MetricName": metric.take("metric_name"),
-                "Dimensions": dimensions(&metric.take("dimensions")),
             },
             "Period": metric.take("period"),
             "Stat": metric.take("stat"),
         });
+        if let Some(names) = metric.take_if_said("dimensions") {
+            said["MetricStat"]["Metric"]["Dimensions"] = dimensions(&names);
+        }
         metric.finish();
     }
     query.finish();

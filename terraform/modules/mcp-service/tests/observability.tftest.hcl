@@ -49,6 +49,17 @@ run "logs" {
     ])
     error_message = "The filter does not count refusals"
   }
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.tool_calls.log_group_name == "/quilt/sales-prod/mcp-server" && aws_cloudwatch_log_metric_filter.tool_calls.pattern == "{ $.tool = * }"
+    error_message = "The filter is ${aws_cloudwatch_log_metric_filter.tool_calls.pattern}"
+  }
+  assert {
+    condition = alltrue([
+      for metric in aws_cloudwatch_log_metric_filter.tool_calls.metric_transformation :
+      metric.name == "ToolCallDuration" && metric.namespace == "Quilt/sales-prod/mcp-server" && metric.value == "$.duration_ms" && metric.unit == "Milliseconds" && metric.default_value == null
+    ])
+    error_message = "The filter does not measure tool calls"
+  }
 }
 
 run "logs_with_a_key" {
@@ -69,7 +80,6 @@ run "alarms" {
       for alarm in [
         aws_cloudwatch_metric_alarm.no_healthy_target,
         aws_cloudwatch_metric_alarm.unhealthy_target,
-        aws_cloudwatch_metric_alarm.latency,
         aws_cloudwatch_metric_alarm.usage["cpu"],
         aws_cloudwatch_metric_alarm.usage["memory"],
         aws_cloudwatch_metric_alarm.refused_authentication,
@@ -80,7 +90,6 @@ run "alarms" {
       ] == [
       jsonencode(["sales-prod-mcp-server-no-healthy-target", "AWS/ApplicationELB", "HealthyHostCount", "Minimum", 60, 2, "LessThanThreshold", 1, "breaching"]),
       jsonencode(["sales-prod-mcp-server-unhealthy-target", "AWS/ApplicationELB", "UnHealthyHostCount", "Maximum", 60, 3, "GreaterThanThreshold", 0, "notBreaching"]),
-      jsonencode(["sales-prod-mcp-server-latency", "AWS/ApplicationELB", "TargetResponseTime", "p95", 60, 5, "GreaterThanThreshold", 5, "notBreaching"]),
       jsonencode(["sales-prod-mcp-server-cpu", "AWS/ECS", "CPUUtilization", "Average", 60, 5, "GreaterThanThreshold", 85, "missing"]),
       jsonencode(["sales-prod-mcp-server-memory", "AWS/ECS", "MemoryUtilization", "Average", 60, 5, "GreaterThanThreshold", 85, "missing"]),
       jsonencode(["sales-prod-mcp-server-refused-authentication", "Quilt/sales-prod/mcp-server", "RefusedAuthentication", "Sum", 300, 1, "GreaterThanOrEqualToThreshold", 100, "notBreaching"]),
@@ -89,7 +98,7 @@ run "alarms" {
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.no_healthy_target, aws_cloudwatch_metric_alarm.unhealthy_target, aws_cloudwatch_metric_alarm.latency] :
+      for alarm in [aws_cloudwatch_metric_alarm.no_healthy_target, aws_cloudwatch_metric_alarm.unhealthy_target] :
       alarm.dimensions == tomap({ LoadBalancer = "app/sales-prod/0123456789abcdef", TargetGroup = "targetgroup/sales-prod-mcp-server/0123456789abcdef" })
     ])
     error_message = "An alarm is about another target group"
@@ -122,6 +131,7 @@ run "alarms_of_several_metrics" {
     condition = [
       for alarm in [
         aws_cloudwatch_metric_alarm.server_errors,
+        aws_cloudwatch_metric_alarm.latency,
         aws_cloudwatch_metric_alarm.missing_tasks,
         ] : jsonencode([
           alarm.alarm_name, alarm.evaluation_periods, alarm.comparison_operator, alarm.threshold, alarm.treat_missing_data,
@@ -129,6 +139,7 @@ run "alarms_of_several_metrics" {
       ])
       ] == [
       jsonencode(["sales-prod-mcp-server-server-errors", 3, "GreaterThanOrEqualToThreshold", 10, "notBreaching", ["answered + unconnected"]]),
+      jsonencode(["sales-prod-mcp-server-latency", 5, "GreaterThanThreshold", 30, "notBreaching", ["duration / 1000"]]),
       jsonencode(["sales-prod-mcp-server-missing-tasks", 10, "GreaterThanThreshold", 0, "notBreaching", ["desired - running"]]),
     ]
     error_message = "An alarm computes something else"
@@ -137,12 +148,14 @@ run "alarms_of_several_metrics" {
     condition = {
       for query in setunion(
         aws_cloudwatch_metric_alarm.server_errors.metric_query,
+        aws_cloudwatch_metric_alarm.latency.metric_query,
         aws_cloudwatch_metric_alarm.missing_tasks.metric_query,
       ) :
       query.id => jsonencode([query.metric[0].namespace, query.metric[0].metric_name, query.metric[0].stat, query.metric[0].period, query.metric[0].dimensions]) if length(query.metric) > 0
       } == {
       answered    = jsonencode(["AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", 60, { LoadBalancer = "app/sales-prod/0123456789abcdef", TargetGroup = "targetgroup/sales-prod-mcp-server/0123456789abcdef" }])
       unconnected = jsonencode(["AWS/ApplicationELB", "TargetConnectionErrorCount", "Sum", 60, { LoadBalancer = "app/sales-prod/0123456789abcdef", TargetGroup = "targetgroup/sales-prod-mcp-server/0123456789abcdef" }])
+      duration    = jsonencode(["Quilt/sales-prod/mcp-server", "ToolCallDuration", "p95", 60, null])
       desired     = jsonencode(["ECS/ContainerInsights", "DesiredTaskCount", "Average", 60, { ClusterName = "sales-prod", ServiceName = "sales-prod-mcp-server" }])
       running     = jsonencode(["ECS/ContainerInsights", "RunningTaskCount", "Average", 60, { ClusterName = "sales-prod", ServiceName = "sales-prod-mcp-server" }])
     }
@@ -198,6 +211,7 @@ run "dashboard" {
       "ECS/ContainerInsights DesiredTaskCount",
       "ECS/ContainerInsights RunningTaskCount",
       "ECS/ContainerInsights PendingTaskCount",
+      "Quilt/sales-prod/mcp-server ToolCallDuration",
       "Quilt/sales-prod/mcp-server RefusedAuthentication",
     ])
     error_message = "The dashboard shows something else"
@@ -217,7 +231,7 @@ run "dashboard" {
     error_message = "A graph is about another service"
   }
   assert {
-    condition     = length(distinct([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : "${widget.x} ${widget.y}"])) == 7 && alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.x + widget.width <= 24 && widget.properties.region == "us-east-1"])
+    condition     = length(distinct([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : "${widget.x} ${widget.y}"])) == 8 && alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.x + widget.width <= 24 && widget.properties.region == "us-east-1"])
     error_message = "Graphs lie over one another"
   }
   assert {
