@@ -1,25 +1,27 @@
+mod patience;
+mod slots;
+
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take to send a request's headers, and a connection may
-/// idle between requests: longer than the 60 s after which a load balancer
-/// closes an idle connection by default, so that it is never we who close first
-/// (AWS, "Target groups for your Application Load Balancers", on 502 answers).
-const HEADERS_TIMEOUT: Duration = Duration::from_secs(75);
+use patience::{HEAD_TIME, Patience};
+use slots::Slots;
+
 /// How much of a request's head is read, in bytes; more is 431.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// How many connections are open at a time; further ones wait to be accepted.
+/// How many connections are open at a time; further ones wait to be accepted, and idle ones make
+/// room for them.
 const CONNECTIONS: usize = 4096;
 /// A client that takes no bytes for so long is gone (tcp(7), `TCP_USER_TIMEOUT`).
 const UNSENT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,10 +33,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// when every request in flight has been answered.
 pub async fn serve_connections(listener: TcpListener, app: Router, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let slots = Slots::new(CONNECTIONS);
     loop {
         let accepting = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
+            let slot = slots.take().await;
             (slot, listener.accept().await)
         };
         let (slot, accepted) = tokio::select! {
@@ -52,12 +54,7 @@ pub async fn serve_connections(listener: TcpListener, app: Router, stop: Cancell
         if let Err(error) = prepare(&stream) {
             tracing::debug!(%error, "the connection's options could not be set");
         }
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS_TIMEOUT)
-            .max_buf_size(HEAD_LIMIT)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
-        let connection = graceful.watch(connection);
+        let connection = graceful.watch(connection(stream, app.clone(), slots.all_taken()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended");
@@ -67,6 +64,24 @@ pub async fn serve_connections(listener: TcpListener, app: Router, stop: Cancell
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+/// HTTP/1.1 over `stream`.
+fn connection<S>(
+    stream: S,
+    app: Router,
+    all_slots_taken: watch::Receiver<bool>,
+) -> impl GracefulConnection<Error = hyper::Error> + Send
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let patience = Patience::new(all_slots_taken);
+    let stream = TokioIo::new(patience.observe(stream));
+    http1::Builder::new()
+        .timer(patience)
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_LIMIT)
+        .serve_connection(stream, TowerToHyperService::new(app))
 }
 
 /// Answers are small and written at once, so waiting to fill packets only delays them.
