@@ -44,6 +44,7 @@ fn the_local_environment_is_ready_and_what_is_wrong_is_named() {
         "permissions for rollout",
         "health check of quilt-local-mcp",
         "stickiness of quilt-local-mcp",
+        "idle timeout of quilt-local",
         "way in from the load balancer",
     ] {
         let (outcome, detail) = outcome(&ready, name);
