@@ -16,8 +16,9 @@ use super::token::{TokenFailure, TokenSource};
 use crate::registry::trusted_roots;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A server that is alive sends a comment every 15 s.
-const SILENCE: Duration = Duration::from_secs(75);
+/// The longest silence of a server that is alive: with MCP 2026-07-28 nothing comes before the answer,
+/// which takes 120 s at most (10 s for the token, 110 s for a query), and the network wants some.
+const SILENCE: Duration = Duration::from_secs(135);
 /// How often a message is sent that no server has taken.
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
