@@ -96,7 +96,7 @@ run "publishing_only" {
         {
           Sid      = "Anything"
           Effect   = "Allow"
-          Action   = ["ecr:GetAuthorizationToken"]
+          Action   = ["ecr:GetAuthorizationToken", "inspector2:ListCoverage", "inspector2:ListFindings"]
           Resource = ["*"]
         },
         {
