@@ -12,7 +12,7 @@ use quilt_mcp_deploy::image::{Image, RepositoryName, Tag};
 use quilt_mcp_deploy::registry::{
     Access, Credentials, Published, PushError, Renewal, RetryPolicy, publish_image,
 };
-use support::docker_registry::{DockerRegistry, Setup};
+use support::docker_registry::{DockerRegistry, PASSWORD, Setup};
 use support::images::{self, noise};
 use support::proxy::{TROUBLES, Trouble, Troublesome};
 use support::rehearsal::Rehearsal;
@@ -33,9 +33,9 @@ fn access(host: &str, path: &str) -> Access {
             longest_wait: Duration::from_millis(5),
         },
         renewal: Some(Renewal::new(|| async {
-            Ok(Credentials::new("AWS", "s3cret", None))
+            Ok(Credentials::new("AWS", PASSWORD, None))
         })),
-        ..Access::new(repository, Some(Credentials::new("AWS", "s3cret", None)))
+        ..Access::new(repository, Some(Credentials::new("AWS", PASSWORD, None)))
     }
 }
 
@@ -109,7 +109,7 @@ async fn a_hundred_pushes_through_trouble_end_complete_or_in_a_clear_error() {
                     is_true(error, state, lied_to),
                     "seed {seed}: {state:?}: {error}"
                 );
-                assert!(!error.to_string().contains("s3cret"), "{error}");
+                assert!(!error.to_string().contains(PASSWORD), "{error}");
             }
         }
         let mut met = proxy.met();
@@ -227,7 +227,7 @@ async fn a_password_that_ended_is_asked_for_anew() {
     let renewing = Access {
         renewal: Some(Renewal::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
-            async { Ok(Credentials::new("AWS", "s3cret", None)) }
+            async { Ok(Credentials::new("AWS", PASSWORD, None)) }
         })),
         ..Access::new(
             registry.repository("a"),

@@ -93,7 +93,7 @@ impl Context {
     /// whose images are in the same repository.
     ///
     /// # Errors
-    /// As [`crate::config::StateDir::lock`].
+    /// As [`StateFolder::lock`].
     pub fn lock_repository(&self) -> Result<Vec<HeldLock>, Failure> {
         let chosen = self.environment()?;
         let shares = |name: &String| {
