@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use quilt_mcp_deploy::image::{Image, RepositoryName, Tag};
 use quilt_mcp_deploy::registry::{
     Access, Credentials, Published, PushError, Renewal, RetryPolicy, publish_image,
 };
-use support::docker_registry::{DockerRegistry, PASSWORD, Setup};
+use support::docker_registry::{DockerRegistry, PASSWORD, Setup, USER};
 use support::images::{self, noise};
 use support::proxy::{TROUBLES, Trouble, Troublesome};
 use support::rehearsal::Rehearsal;
@@ -33,9 +35,9 @@ fn access(host: &str, path: &str) -> Access {
             longest_wait: Duration::from_millis(5),
         },
         renewal: Some(Renewal::new(|| async {
-            Ok(Credentials::new("AWS", PASSWORD, None))
+            Ok(Credentials::new(USER, PASSWORD, None))
         })),
-        ..Access::new(repository, Some(Credentials::new("AWS", PASSWORD, None)))
+        ..Access::new(repository, Some(Credentials::new(USER, PASSWORD, None)))
     }
 }
 
@@ -186,8 +188,8 @@ async fn tokens_are_bought_and_renewed_midway() {
         9 => Some(Trouble::Denied),
         _ => None,
     };
-    let price = "Basic QVdTOnMzY3JldA==";
-    let proxy = Troublesome::with_tokens(&registry.host, Arc::new(ends), price).await;
+    let price = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
+    let proxy = Troublesome::with_tokens(&registry.host, Arc::new(ends), &price).await;
     let published = push(&access(&proxy.host, "a"), &image, &"t".parse().unwrap())
         .await
         .unwrap();
@@ -227,7 +229,7 @@ async fn a_password_that_ended_is_asked_for_anew() {
     let renewing = Access {
         renewal: Some(Renewal::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
-            async { Ok(Credentials::new("AWS", PASSWORD, None)) }
+            async { Ok(Credentials::new(USER, PASSWORD, None)) }
         })),
         ..Access::new(
             registry.repository("a"),
