@@ -68,17 +68,14 @@ impl Guarded {
     /// An image under a tag; gives it.
     fn publish(&self, tag: &str) -> Image {
         let image = images::image(self.folder.path(), tag.as_bytes());
-        let layout = image.layout.to_str().unwrap();
-        self.run(&[
-            "publish",
-            "--env",
-            "a",
-            "--image-layout",
-            layout,
-            "--tag",
-            tag,
-        ])
-        .expect(0);
+        self.publish_as(tag, &image, &[]).expect(0);
         image
+    }
+
+    /// `publish` of that image under that tag.
+    fn publish_as(&self, tag: &str, image: &Image, more: &[&str]) -> Ended {
+        let layout = image.layout.to_str().unwrap();
+        let source = ["--image-layout", layout, "--tag", tag];
+        self.run(&[&["publish", "--env", "a"], &source[..], more].concat())
     }
 }

@@ -29,17 +29,7 @@ async fn what_cannot_run_or_be_read_is_not_published() {
     ] {
         let image = images::image(guarded.folder.path(), name.as_bytes());
         images::rewrite(&image, change);
-        let layout = image.layout.to_str().unwrap();
-        let publish = [
-            "publish",
-            "--env",
-            "a",
-            "--image-layout",
-            layout,
-            "--tag",
-            name,
-        ];
-        let refused = guarded.run(&publish).expect(6);
+        let refused = guarded.publish_as(name, &image, &[]).expect(6);
         for sign in signs {
             assert!(refused.stderr.contains(sign), "{name}: {}", refused.stderr);
         }

@@ -12,18 +12,8 @@ use crate::support::rehearsal::Ended;
 const SCAN: &str = "DescribeImageScanFindings";
 
 fn gate(guarded: &Guarded, image: &Image, severity: &str, timeout: &str) -> Ended {
-    let layout = image.layout.to_str().unwrap();
-    let publish = [
-        "publish",
-        "--env",
-        "a",
-        "--image-layout",
-        layout,
-        "--tag",
-        "live",
-    ];
     let scan = ["--scan-gate", severity, "--scan-timeout", timeout];
-    guarded.run(&[&publish[..], &scan].concat())
+    guarded.publish_as("live", image, &scan)
 }
 
 fn says(ended: &Ended, signs: &[&str]) {
